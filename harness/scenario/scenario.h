@@ -1,0 +1,155 @@
+// A scenario as values: the story that simrun replays. Form only; nothing here has looked at the machine.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace scenario {
+
+using Duration = std::chrono::nanoseconds;  // always virtual time
+
+// --- The pod -------------------------------------------------------------------------------------------------------
+
+enum class DiskKind {
+  kContainer,      // survives an automatic restart; lost when the pod is recreated
+  kVolume,         // kept until the pod is deleted; survives a spot interruption
+  kNetworkVolume,  // outlives the pod; can be mounted by several pods at once
+};
+
+struct Disk {
+  std::string mount_path;
+  DiskKind kind = DiskKind::kVolume;
+  std::uint64_t size_bytes = 20ULL << 30;
+};
+
+struct Pod {
+  std::string platform = "runpod";  // a name from the restart policies
+  int gpus = 1;
+  std::vector<Disk> disks;  // the container disk is always there and need not be named
+  std::map<std::string, std::string> environment;
+  std::optional<Duration> restart_tick;  // overrides the platform's polling period where it has one
+};
+
+// A file that lies on a disk before the first boot. It counts as the user's work unless `precious` is false.
+struct InitialFile {
+  std::string path;
+  std::string content;
+  bool precious = true;
+};
+
+struct Repository {
+  std::string fixture = "gsm8k";  // folder under fixtures/repositories
+  std::string branch = "DL4Math";
+  std::string url = "https://github.com/nexthybrid/AReaL.git";  // what start commands name; reaches the world's server
+};
+
+struct Trainer {
+  int steps = 200;
+  Duration step_time = std::chrono::seconds(2);
+  int checkpoint_every = 20;
+  std::string checkpoint_folder = "/workspace/outputs";
+};
+
+struct Start {
+  // Exactly what PID 1 of the pod executes. `shell: "…"` is {"bash", "-c", "…"}; `podlaunch: {…}` has become flags.
+  std::vector<std::string> command;
+  std::string checkout = "/workspace/AReaL";  // where the oracles look for the checkout
+  bool is_podlaunch = false;
+};
+
+// --- The timeline --------------------------------------------------------------------------------------------------
+
+// A condition on what can be seen from outside. All members that are set must hold; `after` delays the action from then.
+struct Moment {
+  std::optional<Duration> at;                // virtual time since the world began
+  std::optional<int> boot;                   // this boot (counted from 1); alone: just before its command starts
+  std::optional<int> step;                   // the trainer reports this step
+  std::optional<std::string> log;            // a line of the container's output matches this regular expression
+  std::optional<std::string> exec;           // a program of this base name is executed
+  std::optional<std::string> syscall;        // the `nth` call of this name
+  int nth = 1;                               // for `syscall` and `exec`: which one, counted within the boot
+  Duration after{0};
+  bool every = false;                        // fires each time, not only the first
+};
+
+struct SpotInterrupt { std::optional<Duration> grace; };        // SIGTERM, grace, SIGKILL, a new pod on the same volume
+struct KillContainer {};                                        // SIGKILL to everything; the platform restarts it
+struct RecreatePod {};                                          // a new container disk and a new pod id
+struct NetworkDown { Duration lasting{0}; };                    // zero: for good
+struct UpstreamCommit { std::string path; std::string content; };  // empty: a default file with numbered content
+enum class EditKind { kModify, kUntracked, kCommit };
+struct UserEdit { EditKind kind; std::string path; std::string content; };  // path relative to the checkout
+struct GitDamage { std::string kind; };                         // a name from the damage catalogue
+enum class TrainerFaultKind { kCrash, kOutOfMemory, kSegfault, kExitZero, kHang, kFinishExitOne };
+struct TrainerFault { TrainerFaultKind kind; };                 // only with a `step` moment
+struct PipFails { int times = 1; };                             // the next `times` calls of pip fail; 0: all from now on
+
+using Action = std::variant<SpotInterrupt, KillContainer, RecreatePod, NetworkDown, UpstreamCommit, UserEdit, GitDamage,
+                            TrainerFault, PipFails>;
+
+struct TimelineEntry {
+  Moment when;
+  Action action;
+  int line = 0;  // in the scenario's file
+};
+
+// --- Expectations --------------------------------------------------------------------------------------------------
+
+struct Bound {
+  std::optional<double> at_least;
+  std::optional<double> at_most;
+};
+
+enum class Outcome {
+  kCompleted,  // the training finished and was not run again
+  kHeld,       // the command stays alive without training, unfinished
+  kLooped,     // boots follow each other without progress
+  kExited,     // the platform does not restart it any more
+  kRunning,    // still training at the limit
+};
+
+// How an oracle is expected to end. Everything not named in `oracles:` is expected to pass.
+enum class OracleExpectation { kPass, kFail, kFailProven, kFailObserved };
+
+struct Expect {
+  std::optional<Outcome> outcome;
+  std::optional<Bound> boots;
+  std::optional<Bound> attempts;
+  std::optional<Bound> boot_spacing_seconds;  // median from start to start
+  std::optional<Bound> resumed_at_least;      // the step from which the last attempt went on
+  std::vector<std::string> log;               // each must match a line of the container's output
+  std::vector<std::string> never_log;         // none may
+  std::map<std::string, OracleExpectation> oracles;
+};
+
+struct Allowance {
+  std::string oracle;
+  std::string reason;
+};
+
+struct Scenario {
+  std::string name;
+  std::string file;     // as given on the command line
+  std::string variant;  // "damage=index-lock" for an instance of a `for-each` scenario, else empty
+  std::string story;    // a sentence
+  Pod pod;
+  Repository repository;
+  Trainer trainer;
+  Start start;
+  std::vector<InitialFile> files;
+  std::vector<TimelineEntry> timeline;
+  Expect expect;
+  std::vector<Allowance> allow;
+  Duration limit = std::chrono::hours(24);  // the world ends then at the latest
+  Duration settle = std::chrono::hours(1);  // how long an outcome is watched before it is believed
+};
+
+std::string_view name(Outcome outcome);
+std::string_view name(DiskKind kind);
+
+}  // namespace scenario
