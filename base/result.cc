@@ -9,18 +9,30 @@ namespace base {
 
 std::string_view name(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalidInput: return "invalid-input";
-    case ErrorCode::kNotFound: return "not-found";
-    case ErrorCode::kAlreadyExists: return "already-exists";
-    case ErrorCode::kNotPermitted: return "not-permitted";
-    case ErrorCode::kNoSpace: return "no-space";
-    case ErrorCode::kNetwork: return "network";
-    case ErrorCode::kAuthentication: return "authentication";
-    case ErrorCode::kDamaged: return "damaged";
-    case ErrorCode::kBusy: return "busy";
-    case ErrorCode::kTimedOut: return "timed-out";
-    case ErrorCode::kUnsupported: return "unsupported";
-    case ErrorCode::kSystem: return "system";
+    case ErrorCode::kInvalidInput:
+      return "invalid-input";
+    case ErrorCode::kNotFound:
+      return "not-found";
+    case ErrorCode::kAlreadyExists:
+      return "already-exists";
+    case ErrorCode::kNotPermitted:
+      return "not-permitted";
+    case ErrorCode::kNoSpace:
+      return "no-space";
+    case ErrorCode::kNetwork:
+      return "network";
+    case ErrorCode::kAuthentication:
+      return "authentication";
+    case ErrorCode::kDamaged:
+      return "damaged";
+    case ErrorCode::kBusy:
+      return "busy";
+    case ErrorCode::kTimedOut:
+      return "timed-out";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kSystem:
+      return "system";
   }
   return "unknown";
 }
@@ -37,24 +49,33 @@ std::string Error::message() const {
 static ErrorCode code_of(int saved_errno) {
   switch (saved_errno) {
     case ENOENT:
-    case ENOTDIR: return ErrorCode::kNotFound;
+    case ENOTDIR:
+      return ErrorCode::kNotFound;
     case EEXIST:
-    case ENOTEMPTY: return ErrorCode::kAlreadyExists;
+    case ENOTEMPTY:
+      return ErrorCode::kAlreadyExists;
     case EACCES:
     case EPERM:
-    case EROFS: return ErrorCode::kNotPermitted;
+    case EROFS:
+      return ErrorCode::kNotPermitted;
     case ENOSPC:
-    case EDQUOT: return ErrorCode::kNoSpace;
+    case EDQUOT:
+      return ErrorCode::kNoSpace;
     case ECONNREFUSED:
     case ECONNRESET:
     case ENETUNREACH:
-    case EHOSTUNREACH: return ErrorCode::kNetwork;
+    case EHOSTUNREACH:
+      return ErrorCode::kNetwork;
     case EBUSY:
-    case EWOULDBLOCK: return ErrorCode::kBusy;
-    case ETIMEDOUT: return ErrorCode::kTimedOut;
+    case EWOULDBLOCK:
+      return ErrorCode::kBusy;
+    case ETIMEDOUT:
+      return ErrorCode::kTimedOut;
     case ENOSYS:
-    case EOPNOTSUPP: return ErrorCode::kUnsupported;
-    default: return ErrorCode::kSystem;
+    case EOPNOTSUPP:
+      return ErrorCode::kUnsupported;
+    default:
+      return ErrorCode::kSystem;
   }
 }
 

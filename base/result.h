@@ -44,6 +44,8 @@ Error system_error(int saved_errno, std::string operation, std::string path = {}
 
 Error invalid_input(std::string detail, std::string remedy = {});
 
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
 
 }  // namespace base

@@ -21,9 +21,7 @@ struct WaitStatus {
   bool success() const { return kind == Kind::kExited && value == 0; }
   // The shell's convention: 128+N for a death by signal N.
   int shell_code() const { return kind == Kind::kExited ? value : 128 + value; }
-  std::string describe() const {
-    return (kind == Kind::kExited ? "exit " : "signal ") + std::to_string(value);
-  }
+  std::string describe() const { return (kind == Kind::kExited ? "exit " : "signal ") + std::to_string(value); }
 };
 
 }  // namespace base

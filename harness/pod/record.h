@@ -32,6 +32,7 @@ struct Event {
   int boot = 0;
   EventKind kind = EventKind::kNote;
   std::string text;  // a phrase for people
+  int step = -1;     // for kAttempt the step it starts from, for kCheckpoint the step it holds
 };
 
 enum class BootEnd { kOwnExit, kInterrupted, kKilled, kRecreated, kStillRunning };
@@ -53,10 +54,10 @@ enum class ObservationKind { kAbsent, kStat, kContent, kListing, kLink };
 // Only paths on the world's own disks count: the rest of the pod cannot change.
 struct BootTrace {
   std::set<std::pair<std::string, ObservationKind>> read_set;
-  std::set<std::string> changed;         // differs after the boot from before it: created, removed, other content or type
-  std::set<std::string> listing_changed; // folders whose set of names differs
-  std::vector<std::string> answers;      // what the network said, in order, without times
-  std::vector<std::string> unobserved;   // what could not be seen (io_uring, …); any entry forbids PROVEN
+  std::set<std::string> changed;  // differs after the boot from before it: created, removed, other content or type
+  std::set<std::string> listing_changed;  // folders whose set of names differs
+  std::vector<std::string> answers;       // what the network said, in order, without times
+  std::vector<std::string> unobserved;    // what could not be seen (io_uring, …); any entry forbids PROVEN
 };
 
 struct Boot {
@@ -65,10 +66,12 @@ struct Boot {
   Duration start{0};
   Duration end{0};
   BootEnd ended_by = BootEnd::kStillRunning;
-  base::WaitStatus status;  // valid unless still running
-  int best_step_before = 0; // progress known when it began
+  base::WaitStatus status;   // valid unless still running
+  int best_step_before = 0;  // progress known when it began
   int best_step_after = 0;
-  bool disturbed = false;   // the timeline acted between the end of the boot before and the end of this one
+  // The timeline acted between the end of the boot before and the end of this one. A fault of an `every` entry that
+  // only concerns the trainer or pip is part of the world by then and disturbs nothing.
+  bool disturbed = false;
   BootTrace trace;
 };
 
@@ -97,14 +100,16 @@ struct WorldRecord {
   std::vector<Attempt> attempts;
   std::vector<LogLine> log;
   std::vector<Precious> precious;
-  std::vector<DiskView> disks;        // the container disk has mount_path "/"
-  std::string rest_of_pod;            // a host path at which the whole pod's file system can be read at the end
-  std::string upstream_path;          // the world's bare upstream repository
+  std::vector<DiskView> disks;           // the container disk has mount_path "/"
+  std::string rest_of_pod;               // a host path at which the whole pod's file system can be read at the end
+  std::string upstream_path;             // the world's bare upstream repository
   std::vector<std::string> not_covered;  // what the stage saw and cannot vouch for
+  std::string final_path;                // where a finished training leaves its weights, in the pod
+  std::string reference_final;  // what stands there after an uninterrupted training; empty where that is not known
   std::optional<scenario::Outcome> outcome;  // as the end of the world shows it; loops are the oracle's to find
   Duration end{0};
   double real_seconds = 0;
-  bool pending_timeline = false;  // some entry never fired
+  bool pending_timeline = false;     // some entry never fired
   std::vector<std::string> pending;  // which, for people: "line 14: step 120"
 };
 

@@ -1,0 +1,145 @@
+// When does everybody wait?
+//
+// No syscall tells whether a tree of processes has come to rest. A look at /proc does for one thread at one moment, but
+// a sequential look at many is not atomic: two processes that hand a token to and fro over a pipe can each be asleep at
+// the moment they are looked at. Between two looks, though, a thread that ran at all has changed its count of context
+// switches. So the world rests when two looks in a row find every thread asleep with the same counts, and neither the
+// kernel nor a pipe has anything pending afterwards.
+//
+// Asleep means state S. State D is work in progress, except for a parent that waits for its vfork child. A thread in a
+// ptrace stop has something pending, except where the stage itself holds it.
+//
+// A thread that waits in a call without a timeout of its own, on a socket that has one, is given its deadline here: it
+// is enough to know it once the world rests, and so reads need not be trapped.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+
+#include "harness/stage/stage.h"
+
+namespace stage {
+
+static bool event_pending() {
+  siginfo_t info{};
+  return ::waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 && info.si_pid != 0;
+}
+
+bool Stage::everybody_waits() {
+  ::sched_yield();
+  if (event_pending()) return false;
+  bool changed = false;
+  if (!scan(changed)) return false;
+  changed = false;
+  if (!scan(changed) || changed) return false;
+  if (event_pending() || watcher_.drain()) return false;
+  find_socket_deadlines();
+  return true;
+}
+
+bool Stage::scan(bool& changed) {
+  for (const auto& [id, thread] : threads_) {
+    if (!look_at(*thread, changed)) return false;
+  }
+  return true;
+}
+
+bool Stage::look_at(Thread& thread, bool& changed) {
+  if (thread.held) return true;
+  if (thread.stopped) return false;
+  if (!thread.status_file.valid()) {
+    thread.status_file.reset(::open(fmt::format("/proc/{}/status", thread.id).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!thread.status_file.valid()) return false;
+  }
+  std::array<char, 4096> buffer{};
+  const ssize_t size = ::pread(thread.status_file.get(), buffer.data(), buffer.size() - 1, 0);
+  if (size <= 0) return false;
+  const char* state = std::strstr(buffer.data(), "\nState:\t");
+  const char* switches = std::strstr(buffer.data(), "\nvoluntary_ctxt_switches:");
+  if (state == nullptr || switches == nullptr) return false;
+  std::string look = state[8] + std::string(switches);
+  if (look != thread.last_look) {
+    changed = true;
+    thread.last_look = std::move(look);
+  }
+  switch (state[8]) {
+    case 'S':
+    case 'Z':
+    case 'X':
+      return true;
+    case 'D':
+      return thread.waits_for_vfork;
+    case 'T':
+    case 't':
+      return thread.listening;
+    default:
+      return false;
+  }
+}
+
+// The descriptor a thread waits on, and whether it waits to receive; nothing when its call is of another kind.
+static bool socket_wait(pid_t id, int& descriptor, bool& receives) {
+  base::UniqueFd file(::open(fmt::format("/proc/{}/syscall", id).c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 256> buffer{};
+  if (!file.valid() || ::read(file.get(), buffer.data(), buffer.size() - 1) <= 0) return false;
+  long number = -1;
+  unsigned long first = 0;
+  if (std::sscanf(buffer.data(), "%ld %lx", &number, &first) != 2) return false;
+  descriptor = static_cast<int>(first);
+  switch (number) {
+    case SYS_read:
+    case SYS_readv:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_accept:
+    case SYS_accept4:
+      receives = true;
+      return true;
+    case SYS_write:
+    case SYS_writev:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_connect:
+      receives = false;
+      return true;
+    default:
+      return false;
+  }
+}
+
+void Stage::find_socket_deadlines() {
+  for (const auto& [id, owner] : threads_) {
+    Thread& thread = *owner;
+    if (!thread.process || thread.call || thread.held) continue;
+    if (thread.process->receive_timeouts.empty() && thread.process->send_timeouts.empty()) continue;
+    if (thread.socket_deadline) {
+      if (thread.socket_wait == thread.last_look) continue;
+      cancel(*thread.socket_deadline);
+      thread.socket_deadline.reset();
+    }
+    int descriptor = -1;
+    bool receives = false;
+    if (!socket_wait(id, descriptor, receives)) continue;
+    const auto& timeouts = receives ? thread.process->receive_timeouts : thread.process->send_timeouts;
+    const auto found = timeouts.find(descriptor);
+    if (found == timeouts.end()) continue;
+    thread.socket_wait = thread.last_look;
+    thread.socket_deadline = at(clock_.now() + found->second, [this, waiting = id] {
+      const auto still = threads_.find(waiting);
+      if (still == threads_.end()) return;
+      still->second->socket_deadline.reset();
+      bool changed = false;
+      if (!look_at(*still->second, changed) || changed) return;  // it went on by itself
+      still->second->socket_expired = true;
+      (void)::ptrace(PTRACE_INTERRUPT, waiting, nullptr, nullptr);
+    });
+  }
+}
+
+}  // namespace stage

@@ -1,0 +1,172 @@
+// The stage: a tree of real processes whose clock, timers and view of time are the stage's, and whose looks at named
+// things are reported. It owns all waiting: nothing else in simrun waits for a tracee.
+//
+// The loop is: take what the kernel reports; when nothing is pending and every thread waits (two identical looks at
+// /proc, see idle.cc), jump the clock to the next deadline and fire it. One thread does all of it, on the same
+// processor as its tracees, which makes a stop eight times cheaper than across processors.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "base/wait_status.h"
+#include "harness/stage/clock.h"
+#include "harness/stage/syscalls.h"
+#include "harness/stage/tracee.h"
+
+namespace stage {
+
+// A look at, or a change of, something that has a name; reported after the call returned.
+struct PathUse {
+  const Process& process;
+  const Syscall& syscall;
+  const std::string& path;         // absolute, normalised, as the pod sees it
+  const std::string& second_path;  // the target of a rename or the source of a link
+  long result;                     // what the call returned: negative errno on failure
+  bool writes;                     // for opens: could create or change
+  bool creates;                    // for opens: O_CREAT
+  bool truncates;                  // for opens: O_TRUNC
+  bool follows;                    // a link at the end of the path is followed
+};
+
+// What the stage tells its owner. Any of these may kill tracees, by signal only.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  virtual void path_used(const PathUse& use) = 0;
+  // A name under kMarkFolder was looked at. The number is the error that the look ends with; ENOENT is what the program
+  // would see without a stage, 0 makes the name exist.
+  virtual int mark(const Process& process, const std::string& what) = 0;
+  virtual void syscall_entered(const Process& process, const Syscall& syscall) = 0;
+  virtual void executed(const Process& process) = 0;
+  // 0, or the errno with which the connection fails.
+  virtual int connecting(const Process& process, bool is_local_socket) = 0;
+  virtual void ended(const Process& process, base::WaitStatus status) = 0;
+  // Reads what the tracees have written to the world's pipes. True when there was something.
+  virtual bool drain() = 0;
+};
+
+inline constexpr std::string_view kMarkFolder = "/.simrun/mark/";
+
+enum class Pause {
+  kStopped,   // the watcher asked for it with stop()
+  kEmpty,     // no process is left, and no deadline
+  kDeadlock,  // every thread waits, and no deadline is left that could wake one
+};
+
+class Stage {
+ public:
+  Stage(VirtualClock& clock, Watcher& watcher);
+  ~Stage();
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+  // Takes over a child of this process that waits, before its exec, for something its owner will do (a byte in a pipe).
+  base::Result<void> adopt(pid_t child, Troupe troupe);
+
+  // Runs the world until one of the reasons to pause.
+  Pause run();
+  void stop() { stop_requested_ = true; }
+
+  // Calls `action` when the world's clock reaches `when`.
+  TimerId at(Nanoseconds when, std::function<void()> action);
+  void cancel(TimerId timer) { timers_.erase(timer); }
+
+  // Cuts services off: their threads stay stopped until released. Their peers see connections that stall.
+  void hold_services();
+  void release_services();
+
+  // True while any process of the troupe lives.
+  bool alive(Troupe troupe) const;
+  // Calls `visit` for every process of the pod.
+  void for_each_process(const std::function<void(const Process&)>& visit) const;
+  // What the stage saw and cannot vouch for, in words.
+  const std::set<std::string>& not_covered() const { return not_covered_; }
+  std::uint64_t stops() const { return stops_; }
+  VirtualClock& clock() { return clock_; }
+
+ private:
+  // stage.cc: the waiter
+  void handle(pid_t id, int status);
+  void handle_event(Thread& thread, int event, int status);
+  void handle_new_child(Thread& parent, int event);
+  void handle_exec(Thread& thread);
+  void handle_end(Thread& thread, int status);
+  void enter_call(Thread& thread);
+  void leave_call(Thread& thread);
+  void deliver_signal(Thread& thread, int signal);
+  void resume(Thread& thread, int request, int signal = 0);
+  Thread& thread_for(pid_t id);
+  void wait_for_event();
+
+  // idle.cc
+  bool everybody_waits();
+  bool scan(bool& changed);
+  bool look_at(Thread& thread, bool& changed);
+  void find_socket_deadlines();
+
+  // waits.cc: calls that wait, and reads of the clock
+  void enter_clock_read(Thread& thread, const user_regs_struct& registers);
+  void leave_clock_read(Thread& thread, user_regs_struct registers);
+  void enter_wait(Thread& thread, const user_regs_struct& registers);
+  void leave_wait(Thread& thread, user_regs_struct& registers);
+  void leave_system_info(Thread& thread, const user_regs_struct& registers);
+  void wait_until(Thread& thread, user_regs_struct registers, Nanoseconds deadline);
+  void expire(pid_t id);
+  void answer(Thread& thread, user_regs_struct registers, long result);
+  void drop_deadline(Call& call);
+
+  // timers.cc
+  void enter_timer(Thread& thread, const user_regs_struct& registers);
+  void leave_timer(Thread& thread, const user_regs_struct& registers);
+  void set_alarm(Thread& thread, const user_regs_struct& registers);
+  void set_interval_timer(Thread& thread, const user_regs_struct& registers);
+  void set_posix_timer(Thread& thread, const user_regs_struct& registers);
+  void set_timer_descriptor(Thread& thread, const user_regs_struct& registers);
+  void arm(pid_t process, int timer, Nanoseconds when);
+  void go_off(pid_t process, int timer);
+  void fire_timer_descriptor(std::size_t index);
+  ProcessTimer* find_timer(pid_t process, int timer);
+  void disarm(ProcessTimer& timer);
+  void drop_timers(Process& process, bool also_alarm);
+  void enter_socket_option(Thread& thread, const user_regs_struct& registers);
+
+  // paths.cc
+  void enter_path(Thread& thread, const Syscall& syscall, const user_regs_struct& registers);
+  void leave_path(Thread& thread, const Syscall& syscall, const user_regs_struct& registers);
+  void enter_connect(Thread& thread, const user_regs_struct& registers);
+  void map_times(Thread& thread, const user_regs_struct& registers);
+  void report_listing(Thread& thread, const user_regs_struct& registers);
+
+  // A timer behind a descriptor, while it is armed.
+  struct TimerDescriptor {
+    base::UniqueFd file;  // the stage's own handle on the tracee's timer
+    Nanoseconds interval = 0;
+    std::optional<TimerId> armed;
+  };
+
+  VirtualClock& clock_;
+  Watcher& watcher_;
+  std::unordered_map<pid_t, std::unique_ptr<Thread>> threads_;
+  std::map<pid_t, std::shared_ptr<Process>> processes_;
+  std::map<TimerId, std::function<void()>> timers_;
+  std::map<std::size_t, TimerDescriptor> timer_descriptors_;
+  std::size_t next_timer_descriptor_ = 0;
+  std::uint64_t next_order_ = 0;
+  std::set<std::string> not_covered_;
+  bool stop_requested_ = false;
+  bool services_held_ = false;
+  std::uint64_t stops_ = 0;
+  Nanoseconds busy_since_ = 0;  // monotonic, real
+};
+
+// Makes a path absolute and removes ".", ".." and doubled slashes, by its letters alone.
+std::string normalise(std::string_view path);
+
+}  // namespace stage

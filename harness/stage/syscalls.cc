@@ -1,0 +1,156 @@
+#include "harness/stage/syscalls.h"
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+
+namespace stage {
+
+#define CALL(name) SYS_##name, #name
+
+static constexpr Syscall kSyscalls[] = {
+    {CALL(clock_gettime), Family::kClockRead},
+    {CALL(gettimeofday), Family::kClockRead},
+    {CALL(time), Family::kClockRead},
+    {CALL(times), Family::kClockRead},
+    {CALL(sysinfo), Family::kSystemInfo},
+
+    {CALL(nanosleep), Family::kWait},
+    {CALL(clock_nanosleep), Family::kWait},
+    {CALL(poll), Family::kWait},
+    {CALL(ppoll), Family::kWait},
+    {CALL(select), Family::kWait},
+    {CALL(pselect6), Family::kWait},
+    {CALL(epoll_wait), Family::kWait},
+    {CALL(epoll_pwait), Family::kWait},
+    {CALL(epoll_pwait2), Family::kWait},
+    {CALL(futex), Family::kWait},
+    {CALL(futex_waitv), Family::kWait},
+    {CALL(rt_sigtimedwait), Family::kWait},
+    {CALL(semtimedop), Family::kWait},
+    {CALL(mq_timedsend), Family::kWait},
+    {CALL(mq_timedreceive), Family::kWait},
+
+    {CALL(alarm), Family::kTimer},
+    {CALL(setitimer), Family::kTimer},
+    {CALL(getitimer), Family::kTimer},
+    {CALL(timer_create), Family::kTimer},
+    {CALL(timer_settime), Family::kTimer},
+    {CALL(timer_gettime), Family::kTimer},
+    {CALL(timer_delete), Family::kTimer},
+    {CALL(timerfd_settime), Family::kTimer},
+    {CALL(timerfd_gettime), Family::kTimer},
+
+    {CALL(setsockopt), Family::kSocketOption},
+    {CALL(connect), Family::kConnect},
+
+    {CALL(fstat), Family::kFileTimes},
+    {CALL(getdents64), Family::kListing, Use::kList},
+    {CALL(stat), Family::kPath, Use::kLook, -1, 0},
+    {CALL(lstat), Family::kPath, Use::kLook, -1, 0},
+    {CALL(newfstatat), Family::kPath, Use::kLook, 0, 1},
+    {CALL(statx), Family::kPath, Use::kLook, 0, 1},
+    {CALL(access), Family::kPath, Use::kLook, -1, 0},
+    {CALL(faccessat), Family::kPath, Use::kLook, 0, 1},
+    {CALL(faccessat2), Family::kPath, Use::kLook, 0, 1},
+    {CALL(open), Family::kPath, Use::kOpen, -1, 0},
+    {CALL(openat), Family::kPath, Use::kOpen, 0, 1},
+    {CALL(openat2), Family::kPath, Use::kOpen, 0, 1},
+    {CALL(creat), Family::kPath, Use::kOpen, -1, 0},
+    {CALL(readlink), Family::kPath, Use::kReadLink, -1, 0},
+    {CALL(readlinkat), Family::kPath, Use::kReadLink, 0, 1},
+    {CALL(chdir), Family::kPath, Use::kEnter, -1, 0},
+    {CALL(execve), Family::kPath, Use::kExecute, -1, 0},
+    {CALL(execveat), Family::kPath, Use::kExecute, 0, 1},
+    {CALL(unlink), Family::kPath, Use::kRemove, -1, 0},
+    {CALL(unlinkat), Family::kPath, Use::kRemove, 0, 1},
+    {CALL(rmdir), Family::kPath, Use::kRemove, -1, 0},
+    {CALL(mkdir), Family::kPath, Use::kCreate, -1, 0},
+    {CALL(mkdirat), Family::kPath, Use::kCreate, 0, 1},
+    {CALL(mknod), Family::kPath, Use::kCreate, -1, 0},
+    {CALL(mknodat), Family::kPath, Use::kCreate, 0, 1},
+    {CALL(symlink), Family::kPath, Use::kCreate, -1, 1},
+    {CALL(symlinkat), Family::kPath, Use::kCreate, 1, 2},
+    {CALL(truncate), Family::kPath, Use::kModify, -1, 0},
+    {CALL(rename), Family::kPath, Use::kRename, -1, 0, -1, 1},
+    {CALL(renameat), Family::kPath, Use::kRename, 0, 1, 2, 3},
+    {CALL(renameat2), Family::kPath, Use::kRename, 0, 1, 2, 3},
+    {CALL(link), Family::kPath, Use::kCreate, -1, 1, -1, 0},
+    {CALL(linkat), Family::kPath, Use::kCreate, 2, 3, 0, 1},
+};
+
+#undef CALL
+
+std::span<const Syscall> trapped_syscalls() {
+  return kSyscalls;
+}
+
+const Syscall* find_syscall(long number) {
+  static const auto table = [] {
+    std::array<const Syscall*, 512> by_number{};
+    for (const Syscall& call : kSyscalls) by_number[static_cast<std::size_t>(call.number)] = &call;
+    return by_number;
+  }();
+  return number >= 0 && number < 512 ? table[static_cast<std::size_t>(number)] : nullptr;
+}
+
+const Syscall* find_syscall(std::string_view name) {
+  const auto* found = std::ranges::find(kSyscalls, name, &Syscall::name);
+  return found == std::end(kSyscalls) ? nullptr : found;
+}
+
+static bool concerns(const Syscall& call, Troupe troupe) {
+  if (troupe == Troupe::kPod) return true;
+  // What services look at is the world's business; what they are told of time is not theirs to choose.
+  return call.family != Family::kPath && call.family != Family::kListing && call.family != Family::kConnect;
+}
+
+static sock_filter statement(unsigned code, unsigned value) {
+  return {static_cast<__u16>(code), 0, 0, value};
+}
+static sock_filter jump_if(unsigned value, unsigned yes, unsigned no) {
+  return {BPF_JMP | BPF_JEQ | BPF_K, static_cast<__u8>(yes), static_cast<__u8>(no), value};
+}
+
+int install_filter(Troupe troupe) {
+  constexpr unsigned kX32Bit = 0x40000000;
+  constexpr unsigned kRefuse = SECCOMP_RET_ERRNO;
+  std::array<sock_filter, 256> program{};
+  std::size_t size = 0;
+  const auto add = [&](sock_filter instruction) { program[size++] = instruction; };
+  const auto when = [&](long number, unsigned action) {
+    add(jump_if(static_cast<unsigned>(number), 0, 1));
+    add(statement(BPF_RET | BPF_K, action));
+  };
+
+  add(statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)));
+  add(jump_if(AUDIT_ARCH_X86_64, 1, 0));
+  add(statement(BPF_RET | BPF_K, kRefuse | ENOSYS));
+  add(statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
+  add({BPF_JMP | BPF_JGE | BPF_K, 0, 1, kX32Bit});
+  add(statement(BPF_RET | BPF_K, kRefuse | ENOSYS));
+  for (const long number : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register})
+    when(number, kRefuse | ENOSYS);
+  for (const long number : {SYS_clock_settime, SYS_settimeofday, SYS_adjtimex, SYS_clock_adjtime}) {
+    when(number, kRefuse | EPERM);
+  }
+  for (const Syscall& call : kSyscalls) {
+    if (concerns(call, troupe)) when(call.number, SECCOMP_RET_TRACE);
+  }
+  add(statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+
+  const sock_fprog filter{static_cast<unsigned short>(size), program.data()};
+  // Without SPEC_ALLOW the kernel turns speculation mitigations on for the tracee, which costs about a third.
+  const long result = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter);
+  return result == 0 ? 0 : errno;
+}
+
+}  // namespace stage

@@ -1,0 +1,51 @@
+// The syscalls that the stage stops at, and the seccomp filter that stops there and nowhere else.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "harness/stage/tracee.h"
+
+namespace stage {
+
+enum class Family {
+  kClockRead,     // answered by the stage
+  kWait,          // blocks, perhaps with a timeout that the stage takes over
+  kTimer,         // arms something that would go off later
+  kSocketOption,  // may set a timeout for later calls
+  kPath,          // looks at or changes something that has a name
+  kFileTimes,     // returns file times
+  kListing,       // reads a folder
+  kConnect,       // goes out to the network
+  kSystemInfo,    // tells how long the system is up
+};
+
+// How a path call uses its name.
+enum class Use { kLook, kOpen, kExecute, kEnter, kReadLink, kList, kRemove, kCreate, kRename, kModify };
+
+struct Syscall {
+  long number;
+  std::string_view name;
+  Family family;
+  // For kPath: where the arguments are; -1 where there is none.
+  Use use = Use::kLook;
+  int folder_argument = -1;  // descriptor that a relative path starts from
+  int path_argument = -1;
+  int second_folder_argument = -1;
+  int second_path_argument = -1;
+};
+
+const Syscall* find_syscall(long number);
+const Syscall* find_syscall(std::string_view name);
+std::span<const Syscall> trapped_syscalls();
+
+// Installs the filter in the calling process, for itself and all it will execute. The process must be traced with
+// PTRACE_O_TRACESECCOMP before its next trapped call, else that call fails with ENOSYS. Needs CAP_SYS_ADMIN in the
+// caller's user namespace. Calls that would escape the stage are refused: io_uring (ENOSYS), setting the clock (EPERM),
+// and 32-bit calls (ENOSYS). Returns 0 or errno; safe to call between fork and exec.
+int install_filter(Troupe troupe);
+
+}  // namespace stage
