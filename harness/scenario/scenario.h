@@ -64,30 +64,48 @@ struct Start {
 
 // --- The timeline --------------------------------------------------------------------------------------------------
 
-// A condition on what can be seen from outside. All members that are set must hold; `after` delays the action from then.
+// A condition on what can be seen from outside. All members that are set must hold; `after` delays the action from
+// then.
 struct Moment {
-  std::optional<Duration> at;                // virtual time since the world began
-  std::optional<int> boot;                   // this boot (counted from 1); alone: just before its command starts
-  std::optional<int> step;                   // the trainer reports this step
-  std::optional<std::string> log;            // a line of the container's output matches this regular expression
-  std::optional<std::string> exec;           // a program of this base name is executed
-  std::optional<std::string> syscall;        // the `nth` call of this name
-  int nth = 1;                               // for `syscall` and `exec`: which one, counted within the boot
+  std::optional<Duration> at;          // virtual time since the world began
+  std::optional<int> boot;             // this boot (counted from 1); alone: just before its command starts
+  std::optional<int> step;             // the trainer reports this step
+  std::optional<std::string> log;      // a line of the container's output matches this regular expression
+  std::optional<std::string> exec;     // a program of this base name is executed
+  std::optional<std::string> syscall;  // the `nth` call of this name
+  int nth = 1;                         // for `syscall` and `exec`: which one, counted within the boot
   Duration after{0};
-  bool every = false;                        // fires each time, not only the first
+  bool every = false;  // fires each time, not only the first
 };
 
-struct SpotInterrupt { std::optional<Duration> grace; };        // SIGTERM, grace, SIGKILL, a new pod on the same volume
-struct KillContainer {};                                        // SIGKILL to everything; the platform restarts it
-struct RecreatePod {};                                          // a new container disk and a new pod id
-struct NetworkDown { Duration lasting{0}; };                    // zero: for good
-struct UpstreamCommit { std::string path; std::string content; };  // empty: a default file with numbered content
+struct SpotInterrupt {
+  std::optional<Duration> grace;
+};                        // SIGTERM, grace, SIGKILL, a new pod on the same volume
+struct KillContainer {};  // SIGKILL to everything; the platform restarts it
+struct RecreatePod {};    // a new container disk and a new pod id
+struct NetworkDown {
+  Duration lasting{0};
+};  // zero: for good
+struct UpstreamCommit {
+  std::string path;
+  std::string content;
+};  // empty: a default file with numbered content
 enum class EditKind { kModify, kUntracked, kCommit };
-struct UserEdit { EditKind kind; std::string path; std::string content; };  // path relative to the checkout
-struct GitDamage { std::string kind; };                         // a name from the damage catalogue
+struct UserEdit {
+  EditKind kind;
+  std::string path;
+  std::string content;
+};  // path relative to the checkout
+struct GitDamage {
+  std::string kind;
+};  // a name from the damage catalogue
 enum class TrainerFaultKind { kCrash, kOutOfMemory, kSegfault, kExitZero, kHang, kFinishExitOne };
-struct TrainerFault { TrainerFaultKind kind; };                 // only with a `step` moment
-struct PipFails { int times = 1; };                             // the next `times` calls of pip fail; 0: all from now on
+struct TrainerFault {
+  TrainerFaultKind kind;
+};  // only with a `step` moment
+struct PipFails {
+  int times = 1;
+};  // the next `times` calls of pip fail; 0: all from now on
 
 using Action = std::variant<SpotInterrupt, KillContainer, RecreatePod, NetworkDown, UpstreamCommit, UserEdit, GitDamage,
                             TrainerFault, PipFails>;

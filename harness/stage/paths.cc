@@ -136,6 +136,8 @@ void Stage::leave_path(Thread& thread, const Syscall& syscall, const user_regs_s
                              .writes = changes(syscall, flags),
                              .creates = (flags & O_CREAT) != 0,
                              .truncates = (flags & O_TRUNC) != 0,
+                             .reads = (flags & O_ACCMODE) != O_WRONLY || (flags & (O_APPEND | O_TRUNC)) == 0,
+                             .exclusive = (flags & O_EXCL) != 0,
                              .follows = follows(syscall, call.entry, flags)});
 }
 
@@ -152,6 +154,8 @@ void Stage::report_listing(Thread& thread, const user_regs_struct& registers) {
                              .writes = false,
                              .creates = false,
                              .truncates = false,
+                             .reads = true,
+                             .exclusive = false,
                              .follows = true});
 }
 

@@ -32,6 +32,8 @@ struct PathUse {
   bool writes;                     // for opens: could create or change
   bool creates;                    // for opens: O_CREAT
   bool truncates;                  // for opens: O_TRUNC
+  bool reads;                      // for opens: what is there can be read, or changed in its middle
+  bool exclusive;                  // for opens: O_EXCL
   bool follows;                    // a link at the end of the path is followed
 };
 

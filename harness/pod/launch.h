@@ -1,0 +1,43 @@
+// One start of a container: a process that is PID 1 of its own PID namespace and sees nothing but the pod.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "harness/pod/disks.h"
+#include "harness/stage/syscalls.h"
+
+namespace pod {
+
+struct Launch {
+  std::vector<std::string> command;
+  std::map<std::string, std::string> environment;
+  std::string hostname;
+  std::string uptime_file;   // stands for /proc/uptime
+  std::string boot_id_file;  // stands for the host's boot id
+  int output = -1;           // becomes standard output and error
+};
+
+// A process that is ready to execute its command and waits for go().
+struct Launched {
+  pid_t id = 0;
+  base::UniqueFd go_pipe;      // one byte lets it execute
+  base::UniqueFd status_pipe;  // closed by a successful exec; else holds what went wrong
+
+  void go();
+  // After the process has ended: why it could not execute its command, or nothing.
+  std::string failure() const;
+};
+
+// Builds the pod's file system in a mount namespace of its own. Errors: what could not be mounted, and the remedy.
+base::Result<Launched> launch_container(const Disks& disks, const Launch& launch);
+
+// A program of the world itself, outside the pod, with the given descriptors kept open.
+base::Result<Launched> launch_service(const std::vector<std::string>& command, int log, const std::vector<int>& kept);
+
+}  // namespace pod

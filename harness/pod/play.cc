@@ -1,0 +1,412 @@
+#include "harness/pod/play.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+
+#include "base/check.h"
+#include "harness/pod/virtual_time.h"
+
+namespace pod {
+
+namespace fs = std::filesystem;
+using scenario::Outcome;
+
+// This many boots in a row that end by themselves without progress end the world: enough for the oracle to call it a
+// loop.
+static constexpr int kIdleBootsMax = 6;
+
+static std::string read_all(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+static RestartPolicy adjusted(const scenario::Pod& pod) {
+  const RestartPolicy* policy = find_restart_policy(pod.platform);
+  CHECK(policy != nullptr);  // the scenario was checked for it
+  RestartPolicy result = *policy;
+  if (pod.restart_tick) result.tick = *pod.restart_tick;
+  return result;
+}
+
+World::Play::Play(const scenario::Scenario& scenario, Materials materials)
+    : scenario_(scenario),
+      materials_(std::move(materials)),
+      policy_(adjusted(scenario.pod)),
+      timeline_(scenario.timeline),
+      clock_(materials_.epoch_seconds * stage::kSecond),
+      stage_(std::make_unique<stage::Stage>(clock_, *this)) {}
+
+base::Result<WorldRecord> World::Play::run() {
+  const auto begin = std::chrono::steady_clock::now();
+  if (auto done = furnish(); !done) return base::fail(done.error());
+  if (auto done = start_services(); !done) return base::fail(done.error());
+  schedule_timed_entries();
+  stage_->at(scenario_.limit.count(), [this] {
+    event(EventKind::kNote, "the scenario's limit is reached");
+    end_world(finished_ ? Outcome::kCompleted : attempt_ ? Outcome::kRunning : Outcome::kHeld);
+  });
+  begin_boot();
+  while (!ended_) {
+    if (stage_->run() == stage::Pause::kStopped) continue;
+    give_up(base::Error{.code = base::ErrorCode::kSystem,
+                        .operation = "go on with the world",
+                        .path = {},
+                        .system_errno = 0,
+                        .detail = "nothing is left that could happen",
+                        .remedy = "Report this as an error of simrun"});
+  }
+  finish_record();
+  if (error_) return base::fail(*error_);
+  record_.real_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return record_;
+}
+
+base::Result<void> World::Play::furnish() {
+  const std::string& folder = materials_.folder;
+  boot_id_file_ = folder + "/boot-id";
+  uptime_file_ = folder + "/uptime";
+  if (auto placed = place_file(boot_id_file_, "5f0c1d6e-0000-4000-8000-000000000001\n"); !placed) return placed;
+  if (auto placed = place_file(uptime_file_, ""); !placed) return placed;
+  clock_.publish_uptime(base::UniqueFd(::open(uptime_file_.c_str(), O_WRONLY | O_CLOEXEC)));
+  auto disks = Disks::create(folder + "/disks", scenario_.pod.disks);
+  if (!disks) return base::fail(disks.error());
+  disks_ = std::move(*disks);
+  record_.upstream_path = materials_.upstream_path;
+  if (auto done = furnish_container(); !done) return done;
+  for (const auto& file : scenario_.files) {
+    if (auto placed = place_file(disks_->host_path(file.path), file.content); !placed) return placed;
+    if (file.precious)
+      record_.precious.push_back({"the file " + file.path + ", there from the beginning", file.path, file.content});
+  }
+  return {};
+}
+
+base::Result<void> World::Play::furnish_container() {
+  for (const auto& [path, source] : materials_.programs) {
+    const std::string target = disks_->host_path(path);
+    std::error_code code;
+    fs::create_directories(fs::path(target).parent_path(), code);
+    fs::copy_file(source, target, fs::copy_options::overwrite_existing, code);
+    if (code || ::chmod(target.c_str(), 0755) != 0) {
+      return base::fail(base::system_error(code ? code.value() : errno, "copy into the pod", source));
+    }
+  }
+  for (const auto& [path, content] : materials_.files) {
+    if (auto placed = place_file(disks_->host_path(path), content); !placed) return placed;
+  }
+  return {};
+}
+
+base::Result<void> World::Play::start_services() {
+  base::UniqueFd log(
+      ::open((materials_.folder + "/services.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  for (const auto& command : materials_.services) {
+    auto service = launch_service(command, log.get(), materials_.service_descriptors);
+    if (!service) return base::fail(service.error());
+    if (auto adopted = stage_->adopt(service->id, stage::Troupe::kService); !adopted) return adopted;
+    service->go();
+  }
+  return {};
+}
+
+void World::Play::begin_boot() {
+  boot_planned_ = false;
+  const int number = static_cast<int>(record_.boots.size()) + 1;
+  Boot boot;
+  boot.number = number;
+  boot.pod_id = fmt::format("pod-{}", pod_number_);
+  boot.start = now();
+  boot.best_step_before = best_step_;
+  record_.boots.push_back(boot);
+  event(EventKind::kBoot, boot.pod_id);
+  end_cause_ = BootEnd::kOwnExit;
+
+  // What the timeline does to disks and network comes before the first instruction; what it does to processes after.
+  Timeline::Due later;
+  for (const auto* entry : timeline_.boot_begins(number)) {
+    const bool on_processes = std::holds_alternative<scenario::SpotInterrupt>(entry->action) ||
+                              std::holds_alternative<scenario::KillContainer>(entry->action) ||
+                              std::holds_alternative<scenario::RecreatePod>(entry->action);
+    if (on_processes) {
+      later.push_back(entry);
+    } else {
+      act(*entry);
+    }
+  }
+  if (ended_) return;
+  manifest_ = manifest_reader_.read(*disks_);
+  observation_ = Observation();
+  answers_read_ = read_all(materials_.answers_log).size();
+
+  std::array<int, 2> output{};
+  CHECK(::pipe2(output.data(), O_CLOEXEC) == 0);
+  ::fcntl(output[0], F_SETFL, O_NONBLOCK);
+  output_read_.reset(output[0]);
+  base::UniqueFd write_end(output[1]);
+  Launch launch;
+  launch.command = scenario_.start.command;
+  launch.environment = materials_.environment;
+  launch.environment["RUNPOD_POD_ID"] = boot.pod_id;
+  launch.environment["HOSTNAME"] = boot.pod_id;
+  launch.hostname = boot.pod_id;
+  launch.uptime_file = uptime_file_;
+  launch.boot_id_file = boot_id_file_;
+  launch.output = write_end.get();
+  auto launched = launch_container(*disks_, launch);
+  if (!launched) return give_up(launched.error());
+  container_ = std::move(*launched);
+  if (auto adopted = stage_->adopt(container_->id, stage::Troupe::kPod); !adopted) return give_up(adopted.error());
+  container_->go();
+  for (const auto* entry : later) act(*entry);
+  note_activity();
+}
+
+void World::Play::ended(const stage::Process& process, base::WaitStatus status) {
+  if (process.id == trainer_) {
+    trainer_ = 0;
+    if (attempt_) {
+      record_.attempts[*attempt_].end = now();
+      event(EventKind::kTrainerEnd, status.describe());
+      attempt_.reset();
+    }
+    note_activity();
+  }
+  if (process.troupe == stage::Troupe::kService) {
+    return give_up(base::Error{
+        .code = base::ErrorCode::kSystem,
+        .operation = "keep the world's services up",
+        .path = process.program,
+        .system_errno = 0,
+        .detail = "it ended by itself: " + status.describe() + "\n" + read_all(materials_.folder + "/services.log"),
+        .remedy = "Report this as an error of simrun"});
+  }
+  if (container_ && process.id == container_->id) end_boot(status);
+}
+
+void World::Play::end_boot(base::WaitStatus status) {
+  drain();
+  if (!unfinished_line_.empty()) take_line(std::move(unfinished_line_));
+  unfinished_line_.clear();
+  const std::string failure = container_->failure();
+  container_.reset();
+  if (forced_end_) stage_->cancel(*forced_end_);
+  forced_end_.reset();
+  if (!failure.empty() && failure[0] != '\0') {
+    return give_up(base::Error{.code = base::ErrorCode::kInvalidInput,
+                               .operation = "run the start command",
+                               .path = {},
+                               .system_errno = 0,
+                               .detail = failure,
+                               .remedy = "Check `start:` in the scenario; the pod has the programs of this machine"});
+  }
+  Boot& boot = record_.boots.back();
+  boot.end = now();
+  boot.status = status;
+  boot.ended_by = end_cause_;
+  boot.best_step_after = best_step_;
+  boot.disturbed = disturbed_;
+  disturbed_ = false;
+  const Manifest after = manifest_reader_.read(*disks_);
+  auto [changed, listing_changed] = compare(manifest_, after);
+  boot.trace.changed = std::move(changed);
+  boot.trace.listing_changed = std::move(listing_changed);
+  boot.trace.read_set = observation_.take_read_set();
+  boot.trace.unobserved.assign(stage_->not_covered().begin(), stage_->not_covered().end());
+  const std::string answers = read_all(materials_.answers_log);
+  for (std::size_t from = answers_read_; from < answers.size();) {
+    const auto end = std::min(answers.find('\n', from), answers.size());
+    boot.trace.answers.push_back(answers.substr(from, end - from));
+    from = end + 1;
+  }
+  event(EventKind::kBootEnd, status.describe());
+  plan_next_boot(boot);
+}
+
+void World::Play::plan_next_boot(const Boot& boot) {
+  if (boot.ended_by == BootEnd::kInterrupted || boot.ended_by == BootEnd::kRecreated) {
+    ++pod_number_;
+    boot_planned_ = true;
+    stage_->at((now() + returns_after_).count(), [this] {
+      // Another host, another container disk; the volumes go along.
+      if (auto renewed = disks_->renew_container(); !renewed) return give_up(renewed.error());
+      if (auto furnished = furnish_container(); !furnished) return give_up(furnished.error());
+      const auto placed = place_file(boot_id_file_, fmt::format("5f0c1d6e-0000-4000-8000-{:012}\n", pod_number_));
+      if (!placed) return give_up(placed.error());
+      restarts_ = {};
+      begin_boot();
+    });
+    return;
+  }
+  if (loops()) return end_world(Outcome::kLooped);
+  const auto next = next_start(policy_, restarts_, boot.start, boot.end, boot.status.success());
+  if (!next) {
+    if (!timeline_.waits_for_later()) end_world(finished_ ? Outcome::kCompleted : Outcome::kExited);
+    return;
+  }
+  boot_planned_ = true;
+  stage_->at(next->count(), [this] { begin_boot(); });
+}
+
+bool World::Play::loops() const {
+  // What is still to come from outside may change what the boots find.
+  if (timeline_.waits_for_later() || pip_failures_left_ > 0) return false;
+  int idle = 0;
+  for (auto boot = record_.boots.rbegin(); boot != record_.boots.rend(); ++boot) {
+    const bool progressed = boot->best_step_after > boot->best_step_before;
+    if (boot->ended_by != BootEnd::kOwnExit || boot->disturbed || progressed) break;
+    ++idle;
+  }
+  return idle >= kIdleBootsMax;
+}
+
+void World::Play::note_activity() {
+  if (settle_timer_) stage_->cancel(*settle_timer_);
+  settle_timer_ = stage_->at((now() + scenario_.settle).count(), [this] {
+    settle_timer_.reset();
+    consider_settled();
+  });
+}
+
+void World::Play::consider_settled() {
+  if (attempt_ || boot_planned_ || timeline_.waits_for_later()) return note_activity();
+  end_world(finished_ ? Outcome::kCompleted : Outcome::kHeld);
+}
+
+void World::Play::end_world(Outcome outcome) {
+  if (ended_) return;
+  record_.outcome = outcome;
+  ended_ = true;
+  stage_->stop();
+}
+
+void World::Play::give_up(base::Error error) {
+  if (!error_) error_ = std::move(error);
+  ended_ = true;
+  stage_->stop();
+}
+
+void World::Play::finish_record() {
+  record_.end = now();
+  drain();
+  if (!record_.boots.empty() && container_) {
+    Boot& boot = record_.boots.back();
+    boot.end = now();
+    boot.best_step_after = best_step_;
+    boot.disturbed = disturbed_;
+  }
+  if (attempt_) record_.attempts[*attempt_].end = now();
+  stage_.reset();  // nothing moves any more
+  if (disks_) {
+    record_.disks = disks_->views();
+    record_.rest_of_pod = disks_->container_root();
+  }
+  record_.pending = timeline_.pending();
+  record_.pending_timeline = !record_.pending.empty();
+}
+
+// --- What is seen ---------------------------------------------------------------------------------------------------
+
+void World::Play::event(EventKind kind, std::string text, int step) {
+  record_.events.push_back({.at = now(),
+                            .boot = static_cast<int>(record_.boots.size()),
+                            .kind = kind,
+                            .text = std::move(text),
+                            .step = step});
+}
+
+bool World::Play::drain() {
+  bool some = false;
+  std::array<char, 16384> buffer;
+  ssize_t size = 0;
+  while (output_read_.valid() && (size = ::read(output_read_.get(), buffer.data(), buffer.size())) > 0) {
+    some = true;
+    unfinished_line_.append(buffer.data(), static_cast<std::size_t>(size));
+    std::size_t end = 0;
+    while ((end = unfinished_line_.find('\n')) != std::string::npos) {
+      std::string line = unfinished_line_.substr(0, end);
+      unfinished_line_.erase(0, end + 1);
+      take_line(std::move(line));
+    }
+  }
+  return some;
+}
+
+void World::Play::take_line(std::string line) {
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  // Lines that tell a reader of the timeline where the command is.
+  static const std::regex notable(
+      R"(^podlaunch: (phase|hold|finished|retry)|^fatal:|^error:|^ERROR|^Cloning into|^bash: )");
+  if (std::regex_search(line, notable)) event(EventKind::kPhase, line);
+  record_.log.push_back({now(), static_cast<int>(record_.boots.size()), line});
+  act_on(timeline_.log_line(record_.log.back().text));
+}
+
+void World::Play::path_used(const stage::PathUse& use) {
+  observation_.note(use);
+}
+
+void World::Play::syscall_entered(const stage::Process&, const stage::Syscall& syscall) {
+  const auto due = timeline_.syscall(syscall.name);
+  if (!due.empty()) act_on(due);
+}
+
+void World::Play::executed(const stage::Process& process) {
+  act_on(timeline_.program(process.program.substr(process.program.rfind('/') + 1)));
+}
+
+int World::Play::connecting(const stage::Process&, bool is_local_socket) {
+  return network_down_ && !is_local_socket ? ENETUNREACH : 0;
+}
+
+int World::Play::mark(const stage::Process& process, const std::string& what) {
+  if (what == "pip") {
+    if (pip_failures_left_ == 0) return ENOENT;
+    if (pip_failures_left_ > 0) --pip_failures_left_;
+    return 0;
+  }
+  const auto slash = what.find('/');
+  if (slash == std::string::npos) return ENOENT;
+  return trainer_mark(process, what.substr(0, slash), std::atoi(what.c_str() + slash + 1));
+}
+
+int World::Play::trainer_mark(const stage::Process& process, const std::string& kind, int number) {
+  drain();
+  note_activity();
+  if (kind == "start") {
+    trainer_ = process.id;
+    attempt_ = record_.attempts.size();
+    record_.attempts.push_back(Attempt{.boot = static_cast<int>(record_.boots.size()),
+                                       .start = now(),
+                                       .end = now(),
+                                       .from_step = number,
+                                       .last_step = number,
+                                       .finished = false});
+    event(EventKind::kAttempt, fmt::format("training from step {}", number), number);
+    return ENOENT;
+  }
+  if (!attempt_) return ENOENT;
+  Attempt& attempt = record_.attempts[*attempt_];
+  if (kind == "step") {
+    attempt.last_step = number;
+    best_step_ = std::max(best_step_, number);
+    return order_for_trainer(timeline_.step(number));
+  }
+  if (kind == "checkpoint") event(EventKind::kCheckpoint, fmt::format("checkpoint {}", number), number);
+  if (kind == "finished") {
+    attempt.finished = true;
+    finished_ = true;
+    event(EventKind::kFinished, fmt::format("training finished at step {}", number));
+  }
+  return ENOENT;
+}
+
+}  // namespace pod

@@ -1,0 +1,119 @@
+// How a world is played: boots follow each other as the platform wants, the timeline acts, and everything that can be
+// seen from outside is recorded.
+#pragma once
+
+#include <fcntl.h>
+
+#include <optional>
+#include <set>
+#include <string>
+
+#include "harness/pod/disks.h"
+#include "harness/pod/launch.h"
+#include "harness/pod/manifest.h"
+#include "harness/pod/observation.h"
+#include "harness/pod/restart_policy.h"
+#include "harness/pod/timeline.h"
+#include "harness/pod/world.h"
+#include "harness/stage/stage.h"
+
+namespace pod {
+
+class World::Play : public stage::Watcher {
+ public:
+  Play(const scenario::Scenario& scenario, Materials materials);
+
+  base::Result<WorldRecord> run();
+
+  void path_used(const stage::PathUse& use) override;
+  int mark(const stage::Process& process, const std::string& what) override;
+  void syscall_entered(const stage::Process& process, const stage::Syscall& syscall) override;
+  void executed(const stage::Process& process) override;
+  int connecting(const stage::Process& process, bool is_local_socket) override;
+  void ended(const stage::Process& process, base::WaitStatus status) override;
+  bool drain() override;
+
+ private:
+  // Boots (play.cc)
+  base::Result<void> furnish();
+  base::Result<void> furnish_container();
+  base::Result<void> start_services();
+  void begin_boot();
+  void end_boot(base::WaitStatus status);
+  void plan_next_boot(const Boot& boot);
+  void finish_record();
+
+  // The end of the world
+  void note_activity();
+  void consider_settled();
+  void end_world(scenario::Outcome outcome);
+  void give_up(base::Error error);
+  bool loops() const;
+
+  // The timeline (play_timeline.cc)
+  void schedule_timed_entries();
+  void act_on(const Timeline::Due& due);
+  void act(const scenario::TimelineEntry& entry);
+  void act_now(const scenario::TimelineEntry& entry);
+  int order_for_trainer(const Timeline::Due& due);
+  void interrupt_pod(Duration grace, BootEnd cause, Duration returns_after);
+  void do_action(const scenario::SpotInterrupt& action);
+  void do_action(const scenario::KillContainer& action);
+  void do_action(const scenario::RecreatePod& action);
+  void do_action(const scenario::NetworkDown& action);
+  void do_action(const scenario::UpstreamCommit& action);
+  void do_action(const scenario::UserEdit& action);
+  void do_action(const scenario::GitDamage& action);
+  void do_action(const scenario::TrainerFault& action);
+  void do_action(const scenario::PipFails& action);
+
+  // What is seen
+  void event(EventKind kind, std::string text, int step = -1);
+  void take_line(std::string line);
+  int trainer_mark(const stage::Process& process, const std::string& kind, int number);
+  Duration now() const { return Duration(clock_.now()); }
+
+  const scenario::Scenario& scenario_;
+  Materials materials_;
+  const RestartPolicy policy_;
+  Timeline timeline_;
+  stage::VirtualClock clock_;
+  WorldRecord record_;
+  std::optional<Disks> disks_;
+  ManifestReader manifest_reader_;
+  Manifest manifest_;
+  RestartHistory restarts_;
+
+  // The boot that runs
+  std::optional<Launched> container_;
+  Observation observation_;
+  base::UniqueFd output_read_;
+  std::string unfinished_line_;
+  std::optional<stage::TimerId> forced_end_;  // SIGKILL at the end of a grace
+  BootEnd end_cause_ = BootEnd::kOwnExit;
+  Duration returns_after_{0};  // for a pod that comes back as a new one
+  bool disturbed_ = false;
+  bool boot_planned_ = false;
+  int pod_number_ = 1;
+
+  // The training
+  pid_t trainer_ = 0;
+  std::optional<std::size_t> attempt_;  // index of the attempt that runs
+  int best_step_ = 0;
+  bool finished_ = false;
+
+  // Faults that last
+  bool network_down_ = false;
+  int pip_failures_left_ = 0;  // -1: all
+
+  std::string boot_id_file_;
+  std::string uptime_file_;
+  std::size_t answers_read_ = 0;
+  std::optional<stage::TimerId> settle_timer_;
+  std::optional<base::Error> error_;
+  bool ended_ = false;
+  // Last, so that it ends its tracees before what they use goes.
+  std::unique_ptr<stage::Stage> stage_;
+};
+
+}  // namespace pod
