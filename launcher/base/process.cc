@@ -1,0 +1,135 @@
+#include "launcher/base/process.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+
+#include "launcher/base/files.h"
+
+namespace base {
+
+// Runs in the new child and never returns.
+[[noreturn]] static void become(const Program& program, pid_t launcher) {
+  ::setpgid(0, 0);
+  Waiter::restore_signals();
+  if (program.dies_with_launcher && launcher != 1) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != launcher) ::_exit(143);
+  }
+  if (program.errors >= 0) ::dup2(program.errors, STDERR_FILENO);
+  if (program.output >= 0) ::dup2(program.output, STDOUT_FILENO);
+  for (const auto& [name, value] : program.environment) ::setenv(name.c_str(), value.c_str(), 1);
+  if (!program.folder.empty() && ::chdir(program.folder.c_str()) != 0) {
+    write_all(STDERR_FILENO, fmt::format("podlaunch: cannot enter {}: {}\n", program.folder, std::strerror(errno)));
+    ::_exit(126);
+  }
+  std::vector<char*> arguments;
+  for (const std::string& argument : program.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  ::execvp(arguments[0], arguments.data());
+  const int saved_errno = errno;
+  write_all(STDERR_FILENO,
+            fmt::format("podlaunch: cannot execute {}: {}\n", program.arguments[0], std::strerror(saved_errno)));
+  ::_exit(saved_errno == ENOENT ? 127 : 126);
+}
+
+Result<pid_t> spawn(const Program& program, Waiter& waiter) {
+  const pid_t launcher = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) return fail(system_error(errno, "start a process for", program.arguments.at(0)));
+  if (child == 0) become(program, launcher);
+  // Both sides set the group, so that it exists for whoever comes first.
+  (void)::setpgid(child, child);
+  waiter.expect(child);
+  return child;
+}
+
+void adopt_orphans() {
+  (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+static pid_t parent_of(const std::string& process) {
+  const auto line = read_file("/proc/" + process + "/stat", 4096);
+  if (!line) return 0;
+  // The name in parentheses may itself contain parentheses and blanks; what follows the last one is well formed.
+  const std::size_t name_end = line->rfind(')');
+  if (name_end == std::string::npos || name_end + 4 >= line->size()) return 0;
+  if (line->at(name_end + 2) == 'Z') return 0;
+  return static_cast<pid_t>(std::atoi(line->c_str() + name_end + 4));
+}
+
+static std::multimap<pid_t, pid_t> children_by_parent() {
+  std::multimap<pid_t, pid_t> children;
+  DIR* folder = ::opendir("/proc");
+  if (folder == nullptr) return children;
+  while (const dirent* entry = ::readdir(folder)) {
+    if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
+    const pid_t parent = parent_of(entry->d_name);
+    if (parent > 0) children.emplace(parent, std::atoi(entry->d_name));
+  }
+  ::closedir(folder);
+  return children;
+}
+
+// The kernel's own list of our children, where it offers one: a look at it is far cheaper than a walk over /proc.
+static bool only_spared_children(const std::vector<pid_t>& spared) {
+  const auto list = read_file(fmt::format("/proc/self/task/{}/children", ::getpid()), 65536);
+  if (!list) return false;
+  const char* position = list->c_str();
+  for (char* end = nullptr; *position != '\0'; position = end) {
+    const pid_t child = static_cast<pid_t>(std::strtol(position, &end, 10));
+    if (end == position) break;
+    if (std::find(spared.begin(), spared.end(), child) == spared.end()) return false;
+    while (*end == ' ') ++end;
+  }
+  return true;
+}
+
+std::vector<pid_t> descendants(const std::vector<pid_t>& spared) {
+  if (only_spared_children(spared)) return {};
+  const std::multimap<pid_t, pid_t> children = children_by_parent();
+  std::vector<pid_t> found;
+  std::vector<pid_t> pending{::getpid()};
+  while (!pending.empty()) {
+    const pid_t parent = pending.back();
+    pending.pop_back();
+    const auto [first, last] = children.equal_range(parent);
+    for (auto child = first; child != last; ++child) {
+      if (std::find(spared.begin(), spared.end(), child->second) != spared.end()) continue;
+      found.push_back(child->second);
+      pending.push_back(child->second);
+    }
+  }
+  return found;
+}
+
+static void send_all(const std::vector<pid_t>& processes, int signal) {
+  for (const pid_t process : processes) (void)::kill(process, signal);
+}
+
+void end_descendants(Waiter& waiter, const std::vector<pid_t>& spared, Milliseconds grace) {
+  std::vector<pid_t> left = descendants(spared);
+  if (left.empty()) return;
+  send_all(left, SIGTERM);
+  send_all(left, SIGCONT);
+  const TimePoint kill_at = Clock::now() + grace;
+  // After SIGKILL two more seconds: what does not die by then hangs in the kernel and is left to it.
+  const TimePoint give_up_at = kill_at + Seconds(2);
+  for (TimePoint now = Clock::now(); now < give_up_at; now = Clock::now()) {
+    waiter.wait({}, std::min(now + Milliseconds(now < kill_at ? 200 : 50), give_up_at));
+    left = descendants(spared);
+    if (left.empty()) return;
+    if (Clock::now() >= kill_at) send_all(left, SIGKILL);
+  }
+}
+
+}  // namespace base

@@ -1,0 +1,109 @@
+#include "launcher/base/waiter.h"
+
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <vector>
+
+#include "base/check.h"
+
+namespace base {
+
+// Taken and forwarded. SIGTSTP and its kin are left alone: a terminal's user means the whole job with them.
+static constexpr int kTaken[] = {SIGCHLD, SIGTERM, SIGINT,  SIGQUIT, SIGHUP,
+                                 SIGUSR1, SIGUSR2, SIGCONT, SIGALRM, SIGWINCH};
+
+static bool asks_to_stop(int signal) {
+  return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT || signal == SIGHUP;
+}
+
+Result<Waiter> Waiter::open() {
+  sigset_t taken;
+  ::sigemptyset(&taken);
+  for (const int signal : kTaken) ::sigaddset(&taken, signal);
+  if (::sigprocmask(SIG_BLOCK, &taken, nullptr) != 0) return fail(system_error(errno, "block signals"));
+  // A reader of our output that goes away must not end us; writing then fails with EPIPE.
+  ::signal(SIGPIPE, SIG_IGN);
+  // An inherited "ignore" of SIGCHLD would make the kernel reap our children unseen.
+  ::signal(SIGCHLD, SIG_DFL);
+  Waiter waiter;
+  waiter.signal_descriptor_.reset(::signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!waiter.signal_descriptor_.valid()) return fail(system_error(errno, "take signals through a descriptor"));
+  return waiter;
+}
+
+void Waiter::restore_signals() {
+  for (const int signal : kTaken) ::signal(signal, SIG_DFL);
+  ::signal(SIGPIPE, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void Waiter::wait(std::span<pollfd> descriptors, TimePoint until) {
+  std::vector<pollfd> all(descriptors.begin(), descriptors.end());
+  all.push_back({signal_descriptor_.get(), POLLIN, 0});
+  timespec left{};
+  timespec* timeout = nullptr;
+  if (until != kForever) {
+    const auto rest = std::max(std::chrono::nanoseconds(0), std::chrono::nanoseconds(until - Clock::now()));
+    left.tv_sec = static_cast<time_t>(rest.count() / 1'000'000'000);
+    left.tv_nsec = static_cast<long>(rest.count() % 1'000'000'000);
+    timeout = &left;
+  }
+  for (pollfd& descriptor : descriptors) descriptor.revents = 0;
+  if (::ppoll(all.data(), all.size(), timeout, nullptr) <= 0) return;
+  for (std::size_t i = 0; i < descriptors.size(); ++i) descriptors[i].revents = all[i].revents;
+  if (all.back().revents != 0) read_signals();
+}
+
+void Waiter::read_signals() {
+  signalfd_siginfo info{};
+  bool child_ended = false;
+  while (::read(signal_descriptor_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    const int signal = static_cast<int>(info.ssi_signo);
+    if (signal == SIGCHLD) {
+      child_ended = true;
+      continue;
+    }
+    if (asks_to_stop(signal) && stop_signal_ == 0) stop_signal_ = signal;
+    signals_.push_back(signal);
+  }
+  if (child_ended) reap();
+}
+
+void Waiter::reap() {
+  int raw = 0;
+  for (pid_t child = 0; (child = ::waitpid(-1, &raw, WNOHANG)) > 0;) {
+    if (expected_.contains(child)) ended_[child] = WaitStatus::from_raw(raw);
+  }
+}
+
+void Waiter::expect(pid_t child) {
+  CHECK(child > 0);
+  expected_.insert(child);
+}
+
+std::optional<WaitStatus> Waiter::take_status(pid_t child) {
+  CHECK(expected_.contains(child));
+  const auto found = ended_.find(child);
+  if (found == ended_.end()) return std::nullopt;
+  const WaitStatus status = found->second;
+  ended_.erase(found);
+  expected_.erase(child);
+  return status;
+}
+
+void Waiter::abandon(pid_t child) {
+  expected_.erase(child);
+  ended_.erase(child);
+}
+
+std::vector<int> Waiter::take_signals() {
+  return std::exchange(signals_, {});
+}
+
+}  // namespace base

@@ -1,0 +1,55 @@
+// All waiting of the launcher: for signals, ended children, descriptors and time. Nothing else in it sleeps or blocks.
+#pragma once
+
+#include <poll.h>
+#include <sys/types.h>
+
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "base/wait_status.h"
+#include "launcher/base/time.h"
+
+namespace base {
+
+class Waiter {
+ public:
+  // Blocks the signals that it takes from then on. Call it first thing: what comes later is kept, never lost.
+  static Result<Waiter> open();
+
+  // Returns when a descriptor is ready, a signal came, a child ended or `until` has passed. Fills in `revents`.
+  // Zombies are reaped on the way, also those that were never ours to begin with.
+  void wait(std::span<pollfd> descriptors, TimePoint until);
+
+  // A child whose end somebody will ask for. Call it right after fork.
+  void expect(pid_t child);
+  // Its status, once, if it has ended.
+  std::optional<WaitStatus> take_status(pid_t child);
+  // Nobody will ask any more; it is reaped in silence.
+  void abandon(pid_t child);
+
+  // SIGTERM, SIGINT, SIGQUIT or SIGHUP, the first that came; 0 before. It stays: the launcher is on its way out.
+  int stop_signal() const { return stop_signal_; }
+  // All signals since the last call, for forwarding.
+  std::vector<int> take_signals();
+
+  // In a new child, before exec: no signal blocked, none ignored.
+  static void restore_signals();
+
+ private:
+  void read_signals();
+  void reap();
+
+  UniqueFd signal_descriptor_;
+  std::set<pid_t> expected_;
+  std::map<pid_t, WaitStatus> ended_;
+  std::vector<int> signals_;
+  int stop_signal_ = 0;
+};
+
+}  // namespace base
