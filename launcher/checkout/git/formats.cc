@@ -1,0 +1,144 @@
+#include "launcher/checkout/git/formats.h"
+
+#include <git2.h>
+
+#include <algorithm>
+
+#include "launcher/checkout/git/files.h"
+#include "launcher/checkout/git/library.h"
+
+namespace checkout {
+namespace {
+
+// Calls `use` with each line, its newline included where there is one.
+template <class Use>
+void for_each_line(std::string_view text, Use use) {
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const std::size_t length = end == std::string_view::npos ? text.size() : end + 1;
+    use(text.substr(0, length));
+    text.remove_prefix(length);
+  }
+}
+
+std::vector<std::string> files_under(const fs::path& base, const fs::path& git_folder, const fs::path& root) {
+  std::vector<std::string> names;
+  std::error_code error;
+  fs::recursive_directory_iterator entry(root, fs::directory_options::skip_permission_denied, error);
+  for (const fs::recursive_directory_iterator end; !error && entry != end; entry.increment(error)) {
+    const Kind kind = kind_at(entry->path());
+    if (kind != Kind::kFile && kind != Kind::kLink) continue;
+    const std::string name = entry->path().lexically_relative(git_folder / base).string();
+    if (!name.ends_with(".lock")) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::optional<ReflogEntry> parse_reflog_line(std::string_view line) {
+  const std::size_t hex = GIT_OID_HEXSZ;
+  if (line.size() < 2 * hex + 2 || line.back() != '\n' || line[hex] != ' ' || line[2 * hex + 1] != ' ') {
+    return std::nullopt;
+  }
+  if (line.find('\0') != std::string_view::npos) return std::nullopt;
+  ReflogEntry entry;
+  entry.before = git_oid{};
+  const std::string_view before = line.substr(0, hex);
+  const std::string_view after = line.substr(hex + 1, hex);
+  if (before.find_first_not_of('0') != std::string_view::npos) {
+    const auto id = id_of(before);
+    if (!id) return std::nullopt;
+    entry.before = *id;
+  }
+  entry.after = git_oid{};
+  if (after.find_first_not_of('0') != std::string_view::npos) {
+    const auto id = id_of(after);
+    if (!id) return std::nullopt;
+    entry.after = *id;
+  }
+  const std::size_t close = line.find("> ");
+  if (close == std::string_view::npos) return std::nullopt;
+  const std::size_t tab = line.find('\t');
+  if (tab != std::string_view::npos) entry.message = line.substr(tab + 1, line.size() - tab - 2);
+  entry.line = line;
+  return entry;
+}
+
+}  // namespace
+
+std::optional<RefValue> parse_ref(std::string_view contents) {
+  while (!contents.empty() && (contents.back() == '\n' || contents.back() == ' ' || contents.back() == '\r')) {
+    contents.remove_suffix(1);
+  }
+  RefValue value;
+  if (contents.starts_with("ref:")) {
+    contents.remove_prefix(4);
+    while (!contents.empty() && contents.front() == ' ') contents.remove_prefix(1);
+    value.symbolic = contents;
+    if (!valid_ref_name(value.symbolic)) return std::nullopt;
+    return value;
+  }
+  value.id = id_of(contents);
+  if (!value.id) return std::nullopt;
+  return value;
+}
+
+PackedRefs parse_packed_refs(std::string_view contents) {
+  PackedRefs result;
+  bool previous_is_sound = false;
+  for_each_line(contents, [&](std::string_view line) {
+    const std::string_view text = line.ends_with('\n') ? line.substr(0, line.size() - 1) : line;
+    const bool complete = line.ends_with('\n');
+    bool sound = false;
+    if (text.starts_with('#')) {
+      sound = complete && text.find('\0') == std::string_view::npos;
+    } else if (text.starts_with('^')) {
+      sound = complete && previous_is_sound && id_of(text.substr(1)).has_value();
+    } else if (text.size() > GIT_OID_HEXSZ + 1 && text[GIT_OID_HEXSZ] == ' ') {
+      const auto id = id_of(text.substr(0, GIT_OID_HEXSZ));
+      const std::string name(text.substr(GIT_OID_HEXSZ + 1));
+      sound = complete && id.has_value() && valid_ref_name(name);
+      if (sound) result.refs[name] = *id;
+      previous_is_sound = sound;
+    }
+    if (sound) {
+      result.sound_lines += line;
+    } else {
+      result.damaged = true;
+    }
+  });
+  return result;
+}
+
+Reflog parse_reflog(std::string_view contents) {
+  Reflog log;
+  for_each_line(contents, [&](std::string_view line) {
+    if (auto entry = parse_reflog_line(line)) {
+      log.entries.push_back(std::move(*entry));
+    } else {
+      log.damaged = true;
+    }
+  });
+  return log;
+}
+
+std::vector<std::string> loose_ref_names(const fs::path& git_folder) {
+  return files_under("", git_folder, git_folder / "refs");
+}
+
+std::vector<std::string> reflog_names(const fs::path& git_folder) {
+  return files_under("logs", git_folder, git_folder / "logs" / "refs");
+}
+
+bool valid_ref_name(const std::string& full_name) {
+  int valid = 0;
+  return full_name.find('\0') == std::string::npos && full_name.starts_with("refs/") &&
+         git_reference_name_is_valid(&valid, full_name.c_str()) == 0 && valid == 1;
+}
+
+std::string short_name(const std::string& full_name) {
+  const std::string_view prefix = "refs/heads/";
+  return full_name.starts_with(prefix) ? full_name.substr(prefix.size()) : full_name;
+}
+
+}  // namespace checkout

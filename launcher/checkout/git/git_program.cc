@@ -1,0 +1,187 @@
+// The conversation by the git program. Nothing of the repository's own configuration may start a program: hooks,
+// fsmonitor and ssh commands are overridden, and terminal prompts are refused.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <sstream>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "base/wait_status.h"
+#include "launcher/checkout/git/conversation.h"
+#include "launcher/checkout/git/files.h"
+#include "launcher/checkout/git/library.h"
+
+namespace checkout {
+namespace {
+
+struct Answer {
+  base::WaitStatus status;
+  std::string output;
+};
+
+[[noreturn]] void become_git(const std::vector<std::string>& arguments, int output) {
+  ::dup2(output, STDOUT_FILENO);
+  ::dup2(output, STDERR_FILENO);
+  std::vector<char*> raw;
+  for (const std::string& argument : arguments) raw.push_back(const_cast<char*>(argument.c_str()));
+  raw.push_back(nullptr);
+  ::execvp("git", raw.data());
+  ::_exit(127);
+}
+
+base::Result<Answer> run_git(const std::vector<std::string>& arguments, const std::function<void()>& alive) {
+  std::array<int, 2> ends;
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return base::fail(base::system_error(errno, "open a pipe"));
+  base::UniqueFd reading(ends[0]);
+  base::UniqueFd writing(ends[1]);
+  const pid_t child = ::fork();
+  if (child < 0) return base::fail(base::system_error(errno, "start git"));
+  if (child == 0) become_git(arguments, writing.get());
+  writing.reset();
+  Answer answer;
+  for (std::array<char, 4096> buffer;;) {
+    const ssize_t got = ::read(reading.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    answer.output.append(buffer.data(), static_cast<std::size_t>(got));
+    alive();
+  }
+  int raw = 0;
+  while (::waitpid(child, &raw, 0) < 0 && errno == EINTR) {
+  }
+  answer.status = base::WaitStatus::from_raw(raw);
+  return answer;
+}
+
+base::Error refusal(const Answer& answer, const std::string& operation, const RemoteSettings& settings) {
+  base::Error error;
+  error.operation = operation;
+  error.path = settings.url;
+  if (answer.status.value == 127) {
+    error.code = base::ErrorCode::kUnsupported;
+    error.detail = "there is no git program in this image";
+    error.remedy = "Install git, or use --transport libgit2 without --depth.";
+    return error;
+  }
+  const auto says = [&](std::string_view words) { return answer.output.find(words) != std::string::npos; };
+  error.code = base::ErrorCode::kNetwork;
+  if (says("Authentication failed") || says("could not read Username") || says("Permission denied (publickey")) {
+    error.code = base::ErrorCode::kAuthentication;
+  } else if (says("not found") || says("does not exist") || says("does not appear to be a git repository") ||
+             says("couldn't find remote ref")) {
+    error.code = base::ErrorCode::kNotFound;
+  } else if (says("No space left") || says("quota exceeded")) {
+    error.code = base::ErrorCode::kNoSpace;
+  }
+  const std::size_t kept = 400;
+  error.detail = answer.output.size() > kept ? answer.output.substr(answer.output.size() - kept) : answer.output;
+  return error;
+}
+
+std::vector<std::string> common_arguments(const fs::path& git_folder, const RemoteSettings& settings) {
+  std::string ssh = "ssh -o BatchMode=yes";
+  if (!settings.credentials.ssh_key.empty()) ssh += " -i " + settings.credentials.ssh_key.string();
+  std::vector<std::string> arguments = {"git", "--git-dir=" + git_folder.string()};
+  const std::string variable =
+      settings.credentials.token_variable.empty() ? "GITHUB_TOKEN" : settings.credentials.token_variable;
+  // The helper names the variable; its value appears in no argument list.
+  const std::string helper = fmt::format(
+      "!f() {{ test -n \"${0}\" && echo username=x-access-token && echo \"password=${0}\"; }}; f", variable);
+  for (const std::string& setting :
+       {std::string("core.hooksPath=/dev/null"), std::string("core.fsmonitor=false"), "core.sshCommand=" + ssh,
+        std::string("gc.auto=0"), std::string("core.fsync=all"), std::string("credential.helper="),
+        "credential.helper=" + helper, std::string("protocol.ext.allow=never")}) {
+    arguments.push_back("-c");
+    arguments.push_back(setting);
+  }
+  return arguments;
+}
+
+// The wanted ref among "id<TAB>name" lines; branches win over tags.
+base::Result<Upstream> choose(const std::string& listing, const RemoteSettings& settings) {
+  Upstream upstream;
+  std::istringstream lines(listing);
+  std::vector<std::pair<std::string, git_oid>> heads;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("ref: refs/heads/") && line.ends_with("\tHEAD")) {
+      upstream.default_branch = line.substr(16, line.size() - 16 - 5);
+    } else if (line.size() > 41 && line[40] == '\t') {
+      if (const auto id = id_of(line.substr(0, 40))) heads.emplace_back(line.substr(41), *id);
+    }
+  }
+  const std::string wanted = settings.ref.empty() ? upstream.default_branch : settings.ref;
+  for (const auto& [prefix, form] : {std::pair{std::string("refs/heads/"), Upstream::Form::kBranch},
+                                     std::pair{std::string("refs/tags/"), Upstream::Form::kTag}}) {
+    for (const auto& [name, id] : heads) {
+      if (name != prefix + wanted) continue;
+      upstream.form = form;
+      upstream.name = wanted;
+      upstream.commit = id;
+      return upstream;
+    }
+  }
+  if (const auto id = id_of(wanted)) {
+    upstream.form = Upstream::Form::kCommit;
+    upstream.name = wanted;
+    upstream.commit = *id;
+    return upstream;
+  }
+  base::Error error;
+  error.code = base::ErrorCode::kNotFound;
+  error.operation = fmt::format("find {} in", wanted.empty() ? "a default branch" : wanted);
+  error.path = settings.url;
+  error.detail = "the remote answered and has no such branch, tag or commit";
+  error.remedy = "Check the ref's spelling, or push it.";
+  return base::fail(error);
+}
+
+}  // namespace
+
+base::Result<Upstream> converse_with_git(const fs::path& git_folder, const RemoteSettings& settings, Fetch what,
+                                         const std::function<void()>& alive) {
+  ::setenv("GIT_TERMINAL_PROMPT", "0", 1);
+  ::setenv("LC_ALL", "C", 1);
+  const auto common = common_arguments(git_folder, settings);
+  auto listing_arguments = common;
+  listing_arguments.insert(listing_arguments.end(), {"ls-remote", "--symref", "--", settings.url});
+  const auto listing = run_git(listing_arguments, alive);
+  if (!listing) return base::fail(listing.error());
+  if (!listing->status.success()) return base::fail(refusal(*listing, "ask", settings));
+  auto upstream = choose(listing->output, settings);
+  if (!upstream) return upstream;
+
+  auto arguments = common;
+  arguments.insert(arguments.end(), {"fetch", "--no-write-fetch-head", "--progress", "--no-auto-maintenance"});
+  if (settings.history_depth > 0) arguments.push_back(fmt::format("--depth={}", settings.history_depth));
+  if (what == Fetch::kEverything && settings.history_depth == 0) arguments.push_back("--tags");
+  arguments.insert(arguments.end(), {"--", settings.url});
+  const std::string& name = upstream->name;
+  if (upstream->form == Upstream::Form::kTag) arguments.push_back(fmt::format("+refs/tags/{0}:refs/tags/{0}", name));
+  if (upstream->form == Upstream::Form::kCommit && settings.history_depth > 0) arguments.push_back(name);
+  if (settings.history_depth > 0 && upstream->form == Upstream::Form::kBranch) {
+    arguments.push_back(fmt::format("+refs/heads/{0}:refs/remotes/origin/{0}", name));
+  } else if (settings.history_depth == 0) {
+    arguments.push_back("+refs/heads/*:refs/remotes/origin/*");
+  }
+  const auto fetched = run_git(arguments, alive);
+  if (!fetched) return base::fail(fetched.error());
+  if (!fetched->status.success()) return base::fail(refusal(*fetched, "download from", settings));
+  upstream->downloaded = true;
+
+  auto peeling = common;
+  peeling.insert(peeling.end(), {"rev-parse", "--verify", "--quiet", hex_of(upstream->commit) + "^{commit}"});
+  const auto peeled = run_git(peeling, alive);
+  if (!peeled) return base::fail(peeled.error());
+  const auto commit = id_of(peeled->output.substr(0, GIT_OID_HEXSZ));
+  if (!commit) return base::fail(refusal(*peeled, "find the commit in", settings));
+  upstream->commit = *commit;
+  return upstream;
+}
+
+}  // namespace checkout

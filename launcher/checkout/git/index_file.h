@@ -1,0 +1,42 @@
+// Git's index (the staging area) read without libgit2: with what it believes about each file, and the trees it caches.
+#pragma once
+
+#include <git2/oid.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace checkout {
+
+struct IndexEntry {
+  std::string path;
+  git_oid id;
+  std::uint32_t mode = 0;
+  std::uint32_t modified_seconds = 0;
+  std::uint32_t modified_nanoseconds = 0;
+  std::uint32_t changed_seconds = 0;
+  std::uint32_t changed_nanoseconds = 0;
+  std::uint32_t inode = 0;
+  std::uint32_t size = 0;
+  int stage = 0;         // not 0: one side of a conflict
+  bool skipped = false;  // assume-unchanged, skip-worktree or intent-to-add: git does not compare the file
+
+  bool is_submodule() const { return mode == 0160000; }
+  bool is_link() const { return mode == 0120000; }
+  bool is_executable() const { return mode == 0100755; }
+};
+
+struct IndexFile {
+  std::vector<IndexEntry> entries;
+  std::optional<git_oid> tree;  // the tree that the entries make, where the index remembers it
+  std::vector<git_oid> cached_trees;
+  bool is_split = false;  // most of it lies in another file
+};
+
+// nullopt when the file is not an index or contradicts itself. The checksum is not looked at.
+std::optional<IndexFile> read_index_file(const std::filesystem::path& path);
+
+}  // namespace checkout

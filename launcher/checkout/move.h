@@ -1,0 +1,34 @@
+// Moving the work tree from one commit to another without losing a local change, and without ever leaving a mixture of
+// both that nobody knows of.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "launcher/checkout/treatment/workshop.h"
+
+namespace checkout {
+
+struct Move {
+  git_oid from;
+  git_oid to;
+  std::string branch;  // full name that HEAD is on afterwards; empty: detached
+};
+
+struct MoveResult {
+  bool moved = false;
+  std::vector<std::string> collisions;  // paths with local changes in the way; then nothing was touched
+};
+
+enum class Collisions { kRefuse, kOverwrite, kSkip };
+
+// kOverwrite is for local changes that are in a rescue reference already.
+base::Result<MoveResult> move_work_tree(Workshop& workshop, const Move& move, Collisions collisions);
+
+// Finishes a move that was cut off. True: there was one.
+base::Result<bool> finish_interrupted_move(Workshop& workshop);
+
+// Writes the files of HEAD that are not there, and no others.
+base::Result<int> restore_missing_files(Workshop& workshop);
+
+}  // namespace checkout

@@ -1,0 +1,74 @@
+#include "launcher/checkout/request_check.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <string_view>
+
+#include "launcher/checkout/git/files.h"
+#include "launcher/checkout/git/formats.h"
+
+namespace checkout {
+namespace {
+
+base::Result<void> check_path(const fs::path& path) {
+  if (!path.is_absolute()) {
+    return base::fail(base::invalid_input(fmt::format("the checkout's path {} is not absolute", path.string()),
+                                          "Write it from / on."));
+  }
+  const fs::path plain = path.lexically_normal();
+  const auto refuse = [&](std::string_view what) {
+    return base::fail(base::invalid_input(fmt::format("the checkout {} is {}", path.string(), what),
+                                          "Name a folder of its own, such as /workspace/project."));
+  };
+  if (plain == "/" || plain.parent_path() == plain) return refuse("the root of the file system");
+  if (const char* home = std::getenv("HOME"); home != nullptr && plain == fs::path(home).lexically_normal()) {
+    return refuse("the home folder");
+  }
+  if (kind_at(plain) == Kind::kLink) return refuse("a symbolic link, which leads elsewhere");
+  const auto own = stat_of(plain);
+  const auto parent = stat_of(plain.parent_path());
+  if (own && parent && own->st_dev != parent->st_dev) {
+    return refuse("a mount point, and a checkout must be free to be renamed");
+  }
+  return {};
+}
+
+base::Result<void> check_url(const std::string& url) {
+  if (url.empty()) return base::fail(base::invalid_input("there is no repository address", "Give --repo."));
+  if (url.front() == '-') {
+    return base::fail(base::invalid_input("the repository address looks like an option", "Give a URL or a path."));
+  }
+  if (url.find_first_of(std::string_view("\n\t\0", 3)) != std::string::npos || url.starts_with("ext::")) {
+    return base::fail(base::invalid_input("the repository address cannot be used", "Give a URL or a path."));
+  }
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string::npos) return {};
+  const std::string_view authority = std::string_view(url).substr(scheme + 3, url.find('/', scheme + 3) - scheme - 3);
+  const std::size_t at = authority.rfind('@');
+  if (at != std::string_view::npos && authority.substr(0, at).find(':') != std::string_view::npos) {
+    return base::fail(
+        base::invalid_input("the repository address has a password in it, which would end up in .git/config",
+                            "Put it in a variable and name that with --token-variable."));
+  }
+  return {};
+}
+
+base::Result<void> check_ref(const std::string& ref) {
+  if (ref.empty() || valid_ref_name("refs/heads/" + ref)) {
+    if (!ref.starts_with('-')) return {};
+  }
+  return base::fail(base::invalid_input(fmt::format("'{}' is no name of a branch, tag or commit", ref),
+                                        "Give a branch, a tag or a full commit id."));
+}
+
+}  // namespace
+
+base::Result<void> check_request(const Request& request) {
+  if (auto path = check_path(request.path); !path) return path;
+  if (auto url = check_url(request.url); !url) return url;
+  return check_ref(request.ref);
+}
+
+}  // namespace checkout

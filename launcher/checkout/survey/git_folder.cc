@@ -1,0 +1,189 @@
+// The parts of a .git folder that git cannot work without, and its caches.
+#include <fmt/format.h>
+
+#include <array>
+
+#include "launcher/checkout/git/files.h"
+#include "launcher/checkout/git/formats.h"
+#include "launcher/checkout/git/library.h"
+#include "launcher/checkout/git/object_files.h"
+#include "launcher/checkout/survey/survey.h"
+
+namespace checkout {
+namespace {
+
+using enum FindingKind;
+
+constexpr auto kFiles = std::to_array<std::string_view>(
+    {"HEAD", "config", "index", "packed-refs", "shallow", "FETCH_HEAD", "ORIG_HEAD", "MERGE_HEAD", "MERGE_MSG",
+     "COMMIT_EDITMSG", "description", "logs/HEAD", "info/exclude", "info/attributes", "info/sparse-checkout",
+     "objects/info/alternates", "objects/info/commit-graph", "objects/info/packs", "objects/pack/multi-pack-index"});
+constexpr auto kFolders = std::to_array<std::string_view>(
+    {"logs", "logs/refs", "info", "hooks", "objects/info", "objects/pack", "refs/heads", "refs/tags", "refs/remotes"});
+
+void survey_forms(const Scene& scene, Findings& findings) {
+  for (const std::string_view name : kFiles) {
+    if (!is_folder(scene.git_folder / name)) continue;
+    findings.push_back(make_finding(kFolderInTheWay, where_of(scene, scene.git_folder / name),
+                                    "There is a folder where git keeps a file."));
+  }
+  for (const std::string_view name : kFolders) {
+    if (!is_file(scene.git_folder / name)) continue;
+    findings.push_back(make_finding(kFolderInTheWay, where_of(scene, scene.git_folder / name),
+                                    "There is a file where git keeps a folder."));
+  }
+}
+
+void survey_permissions(const Scene& scene, Findings& findings) {
+  std::error_code error;
+  fs::recursive_directory_iterator entry(scene.git_folder, error);
+  if (error) {
+    findings.push_back(make_finding(kNoPermission, where_of(scene, scene.git_folder), "It cannot be listed."));
+    return;
+  }
+  for (const fs::recursive_directory_iterator end; entry != end; entry.increment(error)) {
+    if (error) break;
+    const auto found = stat_of(entry->path());
+    if (!found) continue;
+    const mode_t needed = S_ISDIR(found->st_mode) ? S_IRUSR | S_IWUSR | S_IXUSR : S_IRUSR;
+    if (S_ISLNK(found->st_mode) || (found->st_mode & needed) == needed) continue;
+    findings.push_back(make_finding(kNoPermission, where_of(scene, entry->path()),
+                                    fmt::format("Its mode is {:03o}.", found->st_mode & 07777)));
+    if (S_ISDIR(found->st_mode)) entry.disable_recursion_pending();
+  }
+  if (error) {
+    findings.push_back(
+        make_finding(kNoPermission, where_of(scene, scene.git_folder), "A folder in it cannot be read."));
+  }
+}
+
+void survey_head(const Scene& scene, Findings& findings) {
+  const fs::path head = scene.git_folder / "HEAD";
+  if (is_folder(head)) return;  // told already
+  const auto contents = contents_of(head);
+  const auto value = contents ? parse_ref(*contents) : std::nullopt;
+  if (value && !value->symbolic.empty() && !value->symbolic.starts_with("refs/heads/")) {
+    findings.push_back(make_finding(kHeadDamaged, where_of(scene, head),
+                                    fmt::format("It names {}, which is no branch.", value->symbolic)));
+  } else if (!value) {
+    const std::string what = !contents                    ? "It is missing or cannot be read."
+                             : contents->empty()          ? "It is empty."
+                             : only_zero_bytes(*contents) ? "It holds zero bytes only."
+                                                          : "It names neither a branch nor a commit.";
+    findings.push_back(make_finding(kHeadDamaged, where_of(scene, head), what));
+  }
+}
+
+std::string without_credentials(std::string url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string::npos) return url;
+  const std::size_t host = scheme + 3;
+  const std::size_t slash = url.find('/', host);
+  const std::size_t at = url.rfind('@', slash);
+  if (at != std::string::npos && at >= host) url.erase(host, at + 1 - host);
+  return url;
+}
+
+void survey_config(const Scene& scene, Findings& findings) {
+  const fs::path path = scene.git_folder / "config";
+  if (is_folder(path)) return;
+  const auto contents = contents_of(path);
+  const auto damaged = [&](std::string what) {
+    findings.push_back(make_finding(kConfigDamaged, where_of(scene, path), std::move(what)));
+  };
+  if (!contents) return damaged("It is missing or cannot be read.");
+  if (contents->find_first_not_of(" \t\r\n") == std::string::npos) return damaged("It is empty.");
+  if (contents->find('\0') != std::string::npos) return damaged("It holds zero bytes.");
+  git_config* opened = nullptr;
+  if (git_config_open_ondisk(&opened, path.c_str()) < 0) {
+    return damaged("It cannot be parsed: " + library_error(-1, "").detail);
+  }
+  const Config config(opened);
+  int version = 0;
+  if (git_config_get_int32(&version, config.get(), "core.repositoryformatversion") < 0) {
+    return damaged("It does not name a repository format.");
+  }
+  int bare = 0;
+  if (git_config_get_bool(&bare, config.get(), "core.bare") == 0 && bare != 0) {
+    return damaged("It says that there is no work tree.");
+  }
+  git_buf url = GIT_BUF_INIT;
+  if (git_config_get_string_buf(&url, config.get(), "remote.origin.url") < 0) {
+    findings.push_back(make_finding(kRemoteMissing, where_of(scene, path), "There is no remote named origin."));
+  } else if (!scene.url.empty() && without_credentials(url.ptr) != without_credentials(scene.url)) {
+    findings.push_back(
+        make_finding(kRemoteDiffers, where_of(scene, path),
+                     fmt::format("The remote is {} and {} was asked for.", without_credentials(url.ptr), scene.url)));
+  }
+  git_buf_dispose(&url);
+}
+
+// Files that end with a checksum of themselves and only repeat what the packs say.
+void survey_caches(const Scene& scene, Findings& findings) {
+  const fs::path objects = scene.git_folder / "objects";
+  const auto check = [&](const fs::path& path, FindingKind kind, std::string_view signature) {
+    if (!is_file(path)) return;
+    const auto contents = contents_of(path);
+    if (contents && contents->starts_with(signature) && checksum_matches(path)) return;
+    findings.push_back(make_finding(kind, where_of(scene, path), "Its checksum does not match its contents."));
+  };
+  check(objects / "pack" / "multi-pack-index", kMultiPackIndexDamaged, "MIDX");
+  check(objects / "info" / "commit-graph", kCommitGraphDamaged, "CGPH");
+  const fs::path chain = objects / "info" / "commit-graphs";
+  std::error_code error;
+  for (fs::directory_iterator entry(chain, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() == ".graph") check(entry->path(), kCommitGraphDamaged, "CGPH");
+  }
+}
+
+void survey_alternates(const Scene& scene, Findings& findings) {
+  const fs::path path = scene.git_folder / "objects" / "info" / "alternates";
+  const auto contents = contents_of(path);
+  if (!contents || contents->empty()) return;
+  const auto folders = alternates_of(scene.git_folder);
+  bool damaged = folders.empty();
+  std::error_code error;
+  for (const fs::path& folder : folders) damaged = damaged || !fs::is_directory(folder, error);
+  if (contents->find('\0') != std::string::npos) damaged = true;
+  if (!damaged) return;
+  findings.push_back(make_finding(kAlternatesDamaged, where_of(scene, path), "It names a folder that is not there."));
+}
+
+void survey_shallow(const Scene& scene, Findings& findings) {
+  const fs::path path = scene.git_folder / "shallow";
+  if (!is_file(path)) return;
+  const auto contents = contents_of(path).value_or(std::string());
+  std::size_t start = 0;
+  bool damaged = contents.empty();
+  while (start < contents.size() && !damaged) {
+    const std::size_t end = contents.find('\n', start);
+    damaged = end == std::string::npos || !id_of(std::string_view(contents).substr(start, end - start));
+    start = end + 1;
+  }
+  if (damaged) {
+    findings.push_back(make_finding(kShallowDamaged, where_of(scene, path), "It does not hold a list of commits."));
+  }
+}
+
+}  // namespace
+
+bool survey_git_folder(const Scene& scene, Findings& findings) {
+  survey_permissions(scene, findings);
+  survey_forms(scene, findings);
+  if (!is_folder(scene.git_folder / "objects")) {
+    findings.push_back(make_finding(kObjectsFolderMissing, where_of(scene, scene.git_folder / "objects"),
+                                    "The folder for objects is not there."));
+  }
+  if (!is_folder(scene.git_folder / "refs")) {
+    findings.push_back(make_finding(kRefsFolderMissing, where_of(scene, scene.git_folder / "refs"),
+                                    "The folder for references is not there."));
+  }
+  survey_head(scene, findings);
+  survey_config(scene, findings);
+  survey_caches(scene, findings);
+  survey_alternates(scene, findings);
+  survey_shallow(scene, findings);
+  return true;
+}
+
+}  // namespace checkout

@@ -1,0 +1,68 @@
+// The checkout's own folder and its .git: is there anything to survey at all?
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "launcher/checkout/git/files.h"
+#include "launcher/checkout/survey/survey.h"
+
+namespace checkout {
+namespace {
+
+using enum FindingKind;
+
+bool is_empty_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_empty(path, error) && !error;
+}
+
+void survey_access(const Scene& scene, Findings& findings) {
+  struct statvfs system;
+  if (::statvfs(scene.work_tree.c_str(), &system) == 0 && (system.f_flag & ST_RDONLY) != 0) {
+    findings.push_back(make_finding(kReadOnlyFileSystem, ".", "The file system is mounted read-only."));
+  }
+  const auto found = stat_of(scene.git_folder);
+  if (found && found->st_uid != ::geteuid()) {
+    findings.push_back(make_finding(
+        kForeignOwner, where_of(scene, scene.git_folder),
+        fmt::format("It belongs to user {} and this is user {}; the launcher goes on, the git program asks for "
+                    "git config --global --add safe.directory {}.",
+                    found->st_uid, ::geteuid(), scene.work_tree.string())));
+  }
+}
+
+}  // namespace
+
+bool survey_place(const Scene& scene, Findings& findings) {
+  const auto stop = [&](FindingKind kind, std::string what) {
+    findings.push_back(make_finding(kind, ".", std::move(what)));
+    return false;
+  };
+  switch (kind_at(scene.work_tree)) {
+    case Kind::kNothing:
+      return stop(kCheckoutMissing, "There is no checkout yet.");
+    case Kind::kFile:
+    case Kind::kOther:
+      return stop(kCheckoutIsFile, "There is a file where the checkout should be.");
+    case Kind::kLink:
+      return stop(kCheckoutIsLink, "The checkout's path is a symbolic link.");
+    case Kind::kUnknown:
+      return stop(kNoPermission, "The checkout's path cannot be looked at.");
+    case Kind::kFolder:
+      break;
+  }
+  if (is_empty_folder(scene.work_tree)) return stop(kCheckoutEmpty, "The checkout is an empty folder.");
+  const fs::path dot_git = scene.work_tree / ".git";
+  const Kind kind = kind_at(dot_git);
+  if (kind == Kind::kNothing) return stop(kNotARepository, "The folder has files and no .git.");
+  if (kind == Kind::kFolder && is_empty_folder(dot_git)) return stop(kGitFolderUnusable, "The .git folder is empty.");
+  std::error_code error;
+  const bool leads_somewhere = scene.git_folder != dot_git || (kind == Kind::kLink && fs::is_directory(dot_git, error));
+  if (kind != Kind::kFolder && !leads_somewhere) {
+    return stop(kGitFolderIsFileOrLink, "The .git is a file or a link that leads nowhere.");
+  }
+  survey_access(scene, findings);
+  return true;
+}
+
+}  // namespace checkout

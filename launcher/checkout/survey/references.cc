@@ -1,0 +1,101 @@
+// References and their logs.
+#include <fmt/format.h>
+
+#include <set>
+
+#include "launcher/checkout/git/files.h"
+#include "launcher/checkout/git/formats.h"
+#include "launcher/checkout/git/history.h"
+#include "launcher/checkout/survey/survey.h"
+
+namespace checkout {
+namespace {
+
+using enum FindingKind;
+
+std::string describe_damage(const std::optional<std::string>& contents) {
+  if (!contents) return "It cannot be read.";
+  if (contents->empty()) return "It is empty.";
+  if (only_zero_bytes(*contents)) return "It holds zero bytes only.";
+  return "It holds neither an object's id nor another reference's name.";
+}
+
+void survey_loose(const Scene& scene, Findings& findings) {
+  for (const std::string& name : loose_ref_names(scene.git_folder)) {
+    const auto contents = contents_of(scene.git_folder / name);
+    if (!valid_ref_name(name)) {
+      findings.push_back(make_finding(kRefDamaged, name, "Its name is none that git accepts."));
+    } else if (!contents || !parse_ref(*contents)) {
+      findings.push_back(make_finding(kRefDamaged, name, describe_damage(contents)));
+    }
+  }
+}
+
+void survey_packed(const Scene& scene, Findings& findings) {
+  const fs::path path = scene.git_folder / "packed-refs";
+  if (!is_file(path)) return;
+  const auto contents = contents_of(path);
+  if (contents && !parse_packed_refs(*contents).damaged) return;
+  findings.push_back(make_finding(kPackedRefsDamaged, where_of(scene, path), "It has lines that make no sense."));
+}
+
+void survey_targets(const Scene& scene, const History& history, Findings& findings) {
+  const RefTable table = read_refs(scene.git_folder);
+  for (const auto& [name, value] : table.refs) {
+    const auto target = table.resolve(name);
+    if (!target) {
+      findings.push_back(
+          make_finding(kRefDangling, name, fmt::format("It names {}, which does not exist.", value.symbolic)));
+    } else if (!history.has(*target)) {
+      findings.push_back(make_finding(kRefDangling, name, fmt::format("Its object {} is not there.", hex_of(*target))));
+    }
+  }
+  const auto head = read_head(scene.git_folder);
+  if (!head) return;
+  if (head->id && !history.has(*head->id)) {
+    findings.push_back(
+        make_finding(kRefDangling, "HEAD", fmt::format("Its object {} is not there.", hex_of(*head->id))));
+  } else if (head->id) {
+    findings.push_back(make_finding(kHeadDetached, "HEAD", "It names a commit and no branch."));
+  } else if (!table.refs.contains(head->symbolic)) {
+    findings.push_back(
+        make_finding(kHeadUnborn, "HEAD", fmt::format("It names {}, which does not exist.", head->symbolic)));
+  }
+}
+
+// A deleted reference takes its log with it: a log on its own means that the reference was lost.
+void survey_lost(const Scene& scene, Findings& findings) {
+  const RefTable table = read_refs(scene.git_folder);
+  std::set<std::string> told;
+  for (const Finding& finding : findings) told.insert(finding.where);
+  for (const std::string& name : reflog_names(scene.git_folder)) {
+    if (table.refs.contains(name) || told.contains(name) || !valid_ref_name(name)) continue;
+    const auto contents = contents_of(scene.git_folder / "logs" / name);
+    if (!contents || parse_reflog(*contents).entries.empty()) continue;
+    findings.push_back(make_finding(kRefDamaged, name, "It is gone while its log is there.", Confidence::kLikely));
+  }
+}
+
+void survey_logs(const Scene& scene, Findings& findings) {
+  auto names = reflog_names(scene.git_folder);
+  names.push_back("HEAD");
+  for (const std::string& name : names) {
+    const fs::path path = scene.git_folder / "logs" / name;
+    if (!is_file(path)) continue;
+    const auto contents = contents_of(path);
+    if (contents && !parse_reflog(*contents).damaged) continue;
+    findings.push_back(make_finding(kReflogDamaged, where_of(scene, path), "It has lines that make no sense."));
+  }
+}
+
+}  // namespace
+
+void survey_references(const Scene& scene, Findings& findings) {
+  survey_loose(scene, findings);
+  survey_packed(scene, findings);
+  survey_logs(scene, findings);
+  survey_lost(scene, findings);
+  if (const auto history = History::open(scene.git_folder)) survey_targets(scene, *history, findings);
+}
+
+}  // namespace checkout

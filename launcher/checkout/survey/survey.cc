@@ -1,0 +1,44 @@
+#include "launcher/checkout/survey/survey.h"
+
+#include "launcher/checkout/git/files.h"
+#include "launcher/checkout/git/library.h"
+
+namespace checkout {
+
+Scene make_scene(const fs::path& work_tree) {
+  Scene scene;
+  scene.work_tree = work_tree;
+  scene.git_folder = work_tree / ".git";
+  if (const auto contents = contents_of(scene.git_folder); contents && contents->starts_with("gitdir: ")) {
+    std::string named = contents->substr(8);
+    while (!named.empty() && (named.back() == '\n' || named.back() == '\r')) named.pop_back();
+    const fs::path target(named);
+    const fs::path folder = target.is_absolute() ? target : (work_tree / target).lexically_normal();
+    if (is_folder(folder)) scene.git_folder = folder;
+  }
+  return scene;
+}
+
+Survey survey_scene(const Scene& scene) {
+  start_library();
+  Survey survey;
+  survey.depth = scene.depth;
+  Findings& findings = survey.findings;
+  if (!survey_place(scene, findings)) return survey;
+  survey_locks(scene, findings);
+  if (!survey_git_folder(scene, findings)) return survey;
+  survey_references(scene, findings);
+  survey_object_files(scene, findings);
+  survey_index(scene, findings);
+  survey_operations(scene, findings);
+  survey_features(scene, findings);
+  survey_reachable(scene, findings);
+  survey_work_tree(scene, findings);
+  return survey;
+}
+
+std::string where_of(const Scene& scene, const fs::path& path) {
+  return path.lexically_relative(scene.work_tree).string();
+}
+
+}  // namespace checkout

@@ -1,0 +1,282 @@
+#include "launcher/checkout/checkout.h"
+
+#include <gmock/gmock.h>
+
+#include "checkout_world.h"
+
+namespace checkout {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(Checkout, IsClonedWhenThereIsNone) {
+  World world;
+  const Outcome outcome = must_bring_up(world.request());
+  EXPECT_TRUE(outcome.cloned);
+  EXPECT_EQ(outcome.commit, world.tip());
+  EXPECT_EQ(outcome.branch, "DL4Math");
+  EXPECT_FALSE(outcome.local_changes);
+  EXPECT_EQ(read_text(world.path / "train.py"), "print('step')\n");
+  EXPECT_TRUE(world.fsck_is_clean()) << world.fsck();
+  EXPECT_THAT(world.git("status --porcelain"), IsEmpty());
+  EXPECT_THAT(world.git("rev-parse --abbrev-ref @{u}"), HasSubstr("origin/DL4Math"));
+}
+
+TEST(Checkout, OfAnEmptyFolderIsCloned) {
+  World world;
+  fs::create_directories(world.path);
+  EXPECT_TRUE(must_bring_up(world.request()).cloned);
+}
+
+TEST(Checkout, SecondBootChangesNothing) {
+  World world;
+  must_bring_up(world.request());
+  const std::string before = World::must("cd " + world.path.string() + " && find . -type f | sort | xargs md5sum");
+  const Outcome outcome = must_bring_up(world.request());
+  EXPECT_FALSE(outcome.cloned);
+  EXPECT_FALSE(outcome.updated);
+  EXPECT_TRUE(outcome.upstream_reached);
+  EXPECT_THAT(outcome.done, IsEmpty()) << all_of(outcome);
+  EXPECT_EQ(before, World::must("cd " + world.path.string() + " && find . -type f | sort | xargs md5sum"));
+}
+
+TEST(Checkout, FollowsUpstreamAndKeepsEditsThatDoNotCollide) {
+  World world;
+  must_bring_up(world.request());
+  write_file(world.path / "train.py", "print('mine')\n");
+  write_file(world.path / "notes.txt", "mine too\n");
+  const std::string tip = world.commit_upstream("README.md", "# newer\n", "fourth");
+  const Outcome outcome = must_bring_up(world.request());
+  EXPECT_TRUE(outcome.updated);
+  EXPECT_TRUE(outcome.local_changes);
+  EXPECT_EQ(outcome.commit, tip);
+  EXPECT_EQ(read_text(world.path / "README.md"), "# newer\n");
+  EXPECT_EQ(read_text(world.path / "train.py"), "print('mine')\n");
+  EXPECT_EQ(read_text(world.path / "notes.txt"), "mine too\n");
+  EXPECT_EQ(world.git("status --porcelain"), " M train.py\n?? notes.txt\n");
+  EXPECT_TRUE(world.fsck_is_clean());
+}
+
+TEST(Checkout, StaysWhereLocalEditsCollide) {
+  World world;
+  must_bring_up(world.request());
+  const std::string before = world.head();
+  write_file(world.path / "train.py", "print('mine')\n");
+  world.commit_upstream("train.py", "print('theirs')\n", "fourth");
+  const Outcome outcome = must_bring_up(world.request());
+  EXPECT_FALSE(outcome.updated);
+  EXPECT_EQ(outcome.commit, before);
+  EXPECT_EQ(outcome.behind, 1);
+  EXPECT_EQ(read_text(world.path / "train.py"), "print('mine')\n");
+  ASSERT_FALSE(outcome.warnings.empty());
+  EXPECT_THAT(outcome.warnings.back(), HasSubstr("train.py"));
+}
+
+TEST(Checkout, UntrackedFileInTheWayOfANewOneStays) {
+  World world;
+  must_bring_up(world.request());
+  write_file(world.path / "new.py", "mine\n");
+  world.commit_upstream("new.py", "theirs\n", "fourth");
+  const Outcome outcome = must_bring_up(world.request());
+  EXPECT_FALSE(outcome.updated);
+  EXPECT_EQ(read_text(world.path / "new.py"), "mine\n");
+}
+
+TEST(Checkout, SetAsidePutsLocalChangesUnderARescueReference) {
+  World world;
+  must_bring_up(world.request());
+  write_file(world.path / "train.py", "print('mine')\n");
+  write_file(world.path / "notes.txt", "untracked of mine\n");
+  const std::string tip = world.commit_upstream("train.py", "print('theirs')\n", "fourth");
+  Request request = world.request();
+  request.local_changes = LocalChanges::kSetAside;
+  const Outcome outcome = must_bring_up(request);
+  EXPECT_EQ(outcome.commit, tip);
+  EXPECT_EQ(read_text(world.path / "train.py"), "print('theirs')\n");
+  ASSERT_FALSE(outcome.rescued.empty());
+  const std::string ref = outcome.rescued.front().where;
+  EXPECT_EQ(world.git("show " + ref + ":train.py"), "print('mine')\n");
+  EXPECT_EQ(world.git("show " + ref + ":notes.txt"), "untracked of mine\n");
+  EXPECT_TRUE(world.fsck_is_clean());
+}
+
+TEST(Checkout, LocalCommitsStayAheadOfUpstream) {
+  World world;
+  must_bring_up(world.request());
+  write_file(world.path / "train.py", "print('mine')\n");
+  world.git("commit -qam mine");
+  const std::string mine = world.head();
+  const Outcome ahead = must_bring_up(world.request());
+  EXPECT_EQ(ahead.commit, mine);
+  EXPECT_EQ(ahead.ahead, 1);
+  world.commit_upstream("README.md", "# newer\n", "fourth");
+  const Outcome diverged = must_bring_up(world.request());
+  EXPECT_EQ(diverged.commit, mine);
+  EXPECT_EQ(diverged.ahead, 1);
+  EXPECT_EQ(diverged.behind, 1);
+}
+
+TEST(Checkout, UpstreamRewrittenIsFollowedWhenNoCommitIsLocal) {
+  World world;
+  must_bring_up(world.request());
+  const std::string old = world.head();
+  World::must("git -C " + world.author.string() + " reset -q --hard HEAD~1");
+  write_file(world.author / "other.py", "other\n");
+  const std::string at = "git -C " + world.author.string() + " ";
+  World::must(at + "add -A && " + at + "commit -qm other && " + at + "push -qf " + world.remote.string() +
+              " HEAD:DL4Math");
+  const Outcome outcome = must_bring_up(world.request());
+  EXPECT_EQ(outcome.commit, world.tip());
+  EXPECT_TRUE(fs::exists(world.path / "other.py"));
+  EXPECT_FALSE(fs::exists(world.path / "README.md"));
+  EXPECT_THAT(world.git("for-each-ref --format='%(objectname)' refs/podlaunch"), HasSubstr(old));
+}
+
+TEST(Checkout, OfflineHealthyCheckoutIsUsedAsItIs) {
+  World world;
+  must_bring_up(world.request());
+  world.go_offline();
+  const Outcome outcome = must_bring_up(world.request());
+  EXPECT_EQ(outcome.commit, world.head());
+  EXPECT_FALSE(outcome.updated);
+  EXPECT_FALSE(outcome.warnings.empty());
+}
+
+TEST(Checkout, OfflineWithoutCheckoutIsAnError) {
+  World world;
+  world.go_offline();
+  EXPECT_FALSE(bring_up(world.request()).has_value());
+  EXPECT_FALSE(fs::exists(world.path));
+}
+
+TEST(Checkout, DirectoryThatIsNoRepositoryGoesToQuarantineAndItsFilesComeBack) {
+  World world;
+  write_file(world.path / "train.py", "something else entirely\n");
+  write_file(world.path / "outputs/checkpoint.bin", "weights\n");
+  const Outcome outcome = must_bring_up(world.request());
+  EXPECT_TRUE(outcome.cloned);
+  EXPECT_EQ(read_text(world.path / "train.py"), "print('step')\n");
+  EXPECT_EQ(read_text(world.path / "outputs/checkpoint.bin"), "weights\n");
+  EXPECT_TRUE(World::holds(world.quarantine(), "something else entirely"));
+  EXPECT_FALSE(must_bring_up(world.request()).cloned);
+}
+
+TEST(Checkout, NothingIsMovedWhileTheRemoteIsAway) {
+  World world;
+  write_file(world.path / "precious.txt", "mine\n");
+  world.go_offline();
+  EXPECT_FALSE(bring_up(world.request()).has_value());
+  EXPECT_EQ(read_text(world.path / "precious.txt"), "mine\n");
+}
+
+TEST(Checkout, WorkTreeThatLostItsGitIsAdopted) {
+  World world;
+  must_bring_up(world.request());
+  write_file(world.path / "train.py", "print('mine')\n");
+  write_file(world.path / "notes.txt", "mine\n");
+  fs::remove_all(world.path / ".git");
+  world.commit_upstream("README.md", "# newer\n", "fourth");
+  const Outcome outcome = must_bring_up(world.request());
+  EXPECT_FALSE(outcome.cloned);
+  EXPECT_TRUE(outcome.repaired);
+  EXPECT_EQ(outcome.commit, world.tip());
+  EXPECT_EQ(world.git("status --porcelain"), " M train.py\n?? notes.txt\n");
+  EXPECT_TRUE(world.fsck_is_clean());
+}
+
+struct Damage {
+  std::string name;
+  std::string command;  // runs in the checkout
+};
+
+class CheckoutDamaged : public testing::TestWithParam<Damage> {};
+
+TEST_P(CheckoutDamaged, IsRepairedInPlace) {
+  World world;
+  must_bring_up(world.request());
+  write_file(world.path / "local.py", "a local commit\n");
+  world.git("add -A");
+  world.git("commit -qm local");
+  const std::string mine = world.head();
+  write_file(world.path / "train.py", "a dirty file\n");
+  write_file(world.path / "notes.txt", "an untracked file\n");
+  World::must("cd " + world.path.string() + " && " + GetParam().command);
+  const Outcome outcome = must_bring_up(world.request());
+  EXPECT_FALSE(outcome.cloned) << all_of(outcome);
+  EXPECT_EQ(outcome.commit, mine) << all_of(outcome);
+  EXPECT_EQ(read_text(world.path / "local.py"), "a local commit\n");
+  EXPECT_EQ(read_text(world.path / "train.py"), "a dirty file\n");
+  EXPECT_EQ(read_text(world.path / "notes.txt"), "an untracked file\n");
+  EXPECT_EQ(world.git("status --porcelain"), " M train.py\n?? notes.txt\n");
+  EXPECT_TRUE(world.fsck_is_clean()) << world.fsck();
+  const Outcome again = must_bring_up(world.request());
+  EXPECT_THAT(again.done, IsEmpty()) << all_of(again);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    FirstSet, CheckoutDamaged,
+    testing::Values(Damage{"StaleIndexLock", "touch .git/index.lock"},
+                    Damage{"EmptyBranchRef", ": > .git/refs/heads/DL4Math"},
+                    Damage{"ZeroedIndex", "truncate -s 0 .git/index && truncate -s 400 .git/index"},
+                    Damage{"MissingHead", "rm .git/HEAD"}, Damage{"EmptyConfig", ": > .git/config"},
+                    Damage{"MissingRefs", "rm -r .git/refs"},
+                    Damage{"EmptyLocalBlob",
+                           "chmod -R u+w .git/objects; b=$(git rev-parse HEAD:local.py); : > "
+                           ".git/objects/$(echo $b | cut -c1-2)/$(echo $b | cut -c3-)"},
+                    Damage{"TruncatedPack", "p=$(ls .git/objects/pack/*.pack); chmod u+w $p; truncate -s -30 $p"},
+                    Damage{"MissingPackIndex", "rm -f .git/objects/pack/*.idx"}),
+    [](const auto& test) { return test.param.name; });
+
+TEST(Checkout, ForeignRepositoryMakesRoom) {
+  World world;
+  World::must("git init -q " + world.path.string());
+  write_file(world.path / "other.txt", "another project\n");
+  world.git("add -A");
+  world.git("commit -qm other");
+  world.git("remote add origin https://example.org/other.git");
+  const Outcome outcome = must_bring_up(world.request());
+  EXPECT_TRUE(outcome.cloned);
+  EXPECT_TRUE(World::holds(world.quarantine(), "another project") || fs::exists(world.path / "other.txt"));
+}
+
+TEST(Checkout, RefusesWhatCannotBeUsed) {
+  World world;
+  const auto code = [&](auto change) {
+    Request request = world.request();
+    change(request);
+    const auto outcome = bring_up(request);
+    return outcome ? std::string("accepted") : std::string(base::name(outcome.error().code));
+  };
+  const std::string refused(base::name(base::ErrorCode::kInvalidInput));
+  EXPECT_EQ(code([](Request& r) { r.path = "/"; }), refused);
+  EXPECT_EQ(code([&](Request& r) { r.path = world.home; }), refused);
+  EXPECT_EQ(code([](Request& r) { r.path = "relative"; }), refused);
+  EXPECT_EQ(code([](Request& r) { r.path = "/proc"; }), refused);
+  EXPECT_EQ(code([](Request& r) { r.url = "https://me:secret@example.org/x.git"; }), refused);
+  EXPECT_EQ(code([](Request& r) { r.ref = "--upload-pack=touch"; }), refused);
+  EXPECT_EQ(code([](Request& r) { r.ref = "a b"; }), refused);
+  EXPECT_EQ(code([](Request& r) { r.ref = "no-such-branch"; }), std::string(base::name(base::ErrorCode::kNotFound)));
+}
+
+TEST(Checkout, HonoursInsteadOf) {
+  World world;
+  std::ofstream(world.home / ".gitconfig", std::ios::app)
+      << "[url \"file://" << world.root.string() << "/\"]\n\tinsteadOf = https://git.example.org/\n";
+  Request request = world.request();
+  request.url = "https://git.example.org/remote.git";
+  EXPECT_TRUE(must_bring_up(request).cloned);
+  EXPECT_THAT(world.git("config remote.origin.url"), HasSubstr("https://git.example.org/remote.git"));
+  EXPECT_TRUE(must_bring_up(request).upstream_reached);
+}
+
+TEST(Checkout, OutcomeSurvivesJson) {
+  World world;
+  const Outcome outcome = must_bring_up(world.request());
+  const auto read = outcome_from_json(to_json(base::Result<Outcome>(outcome)));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(all_of(*read), all_of(outcome));
+}
+
+}  // namespace
+}  // namespace checkout
