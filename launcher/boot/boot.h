@@ -1,0 +1,56 @@
+// One start of the container: what all of its phases share.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "launcher/base/redaction.h"
+#include "launcher/base/waiter.h"
+#include "launcher/boot/journal.h"
+#include "launcher/config/config.h"
+#include "launcher/pod/disks.h"
+#include "launcher/pod/gpus.h"
+#include "launcher/pod/identity.h"
+#include "launcher/policy/policy.h"
+#include "launcher/training/checkpoint.h"
+
+namespace boot {
+
+struct Boot {
+  Boot(const config::Config& configuration, const config::Environment& variables, base::Waiter& wait);
+
+  const config::Config& config;
+  const config::Environment& environment;
+  base::Waiter& waiter;
+  pod::Identity identity;
+  pod::Disks disks;
+  base::Redactor redactor;
+  std::string run;
+  std::filesystem::path state;   // of all runs
+  std::filesystem::path folder;  // of this run: <state>/<run>
+  Journal journal;
+
+  // What one phase found for those after it.
+  std::optional<pod::GpuReport> gpus;
+  std::string commit;
+  training::CheckpointSurvey checkpoints;
+  bool set_newest_aside = false;
+  std::string previous_host;    // where the boot before this one ran
+  bool unclean_before = false;  // and it wrote no end
+  bool found_finished = false;  // the run was finished before this boot did anything
+
+  int exit_status = 0;
+};
+
+// Where runs are remembered: --state, else the platform's volume, else beside the checkout.
+std::filesystem::path state_folder(const config::Config& config, const config::Environment& environment,
+                                   const pod::Disks& disks);
+
+policy::Limits limits_of(const config::Config& config);
+base::Redactor redactor_of(const config::Config& config, const config::Environment& environment);
+
+// A digest of everything that was configured; another one releases a hold.
+std::uint64_t configuration_identity(const config::Config& config, const config::Environment& environment);
+
+}  // namespace boot

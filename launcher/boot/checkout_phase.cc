@@ -1,0 +1,120 @@
+#include "launcher/base/helper.h"
+#include "launcher/boot/checkout_lock.h"
+#include "launcher/boot/phases.h"
+#include "launcher/boot/say.h"
+#include "launcher/checkout/checkout.h"
+#include "launcher/ledger/ledger.h"
+#include "launcher/training/failure.h"
+
+namespace boot {
+
+// A clone of a large repository over a slow line; a line that stalls is noticed much earlier, within the call.
+static constexpr base::Seconds kDeadline{2 * 3600};
+static checkout::Request checkout_request(const Boot& boot) {
+  const config::Config& config = boot.config;
+  checkout::Request request;
+  request.url = config.repo;
+  request.ref = config.ref;
+  request.path = config.checkout;
+  switch (config.update) {
+    case config::UpdateMode::kAlways:
+      request.update = checkout::UpdateMode::kAlways;
+      break;
+    case config::UpdateMode::kUntilCheckpoint:
+      request.update = checkout::UpdateMode::kUntilCheckpoint;
+      break;
+    case config::UpdateMode::kOncePerRun:
+      request.update = checkout::UpdateMode::kOncePerRun;
+      break;
+    case config::UpdateMode::kNever:
+      request.update = checkout::UpdateMode::kNever;
+      break;
+  }
+  const bool set_aside = config.local_changes == config::LocalChanges::kSetAside;
+  request.local_changes = set_aside ? checkout::LocalChanges::kSetAside : checkout::LocalChanges::kKeep;
+  request.transport =
+      config.transport == config::Transport::kGit ? checkout::Transport::kGit : checkout::Transport::kLibgit2;
+  const ledger::Memory& memory = boot.journal.memory();
+  request.run_has_checkpoint = !memory.best_checkpoint.empty() || !boot.checkpoints.resume_from.empty();
+  request.run_was_updated = memory.attempts > 0;
+  // The boot before wrote no end, or it was on another host: what it left is looked at closely.
+  const bool other_host = !boot.previous_host.empty() && boot.previous_host != boot.identity.host;
+  request.deep = boot.unclean_before || other_host;
+  const bool alone = boot.identity.first_process && !boot.disks.shared(config.checkout) &&
+                     !boot.environment.contains("RUNPOD_VOLUME_ID");
+  request.lock_trust = alone ? checkout::LockTrust::kNobodyElse : checkout::LockTrust::kAskProcesses;
+  return request;
+}
+
+static std::string bring_up_in_helper(checkout::Request request) {
+  request.say = [](const std::string& line) { say_phase("checkout", "{}", line); };
+  const auto lock = lock_checkout(request.path);
+  if (!lock) return checkout::to_json(base::Result<checkout::Outcome>(base::fail(lock.error())));
+  return checkout::to_json(checkout::bring_up(request));
+}
+
+static policy::Cause cause_of(base::ErrorCode code) {
+  using base::ErrorCode;
+  switch (code) {
+    case ErrorCode::kNetwork:
+    case ErrorCode::kTimedOut:
+    case ErrorCode::kBusy:
+    case ErrorCode::kDamaged:
+      return policy::Cause::kTransient;  // mended as soon as the remote answers
+    case ErrorCode::kNoSpace:
+    case ErrorCode::kNotPermitted:
+      return policy::Cause::kEnvironment;
+    case ErrorCode::kAuthentication:
+    case ErrorCode::kNotFound:
+    case ErrorCode::kInvalidInput:
+    case ErrorCode::kAlreadyExists:
+    case ErrorCode::kUnsupported:
+      return policy::Cause::kDeterministic;
+    case ErrorCode::kSystem:
+      break;
+  }
+  return policy::Cause::kUnknown;
+}
+
+static policy::Decision checkout_failed(Boot& boot, const base::Error& error) {
+  if (boot.waiter.stop_signal() != 0) return boot.journal.observe(policy::Preempted{});
+  const std::string text = boot.redactor.redact(error.message());
+  say_phase("checkout", "failed: {}", text);
+  const std::uint64_t fingerprint =
+      ledger::fingerprint(std::string(base::name(error.code)) + training::normalise(text));
+  return boot.journal.observe(policy::PhaseFailed{policy::Phase::kCheckout, cause_of(error.code), fingerprint},
+                              {.phase = "checkout", .text = text});
+}
+
+static void report(const Boot& boot, const checkout::Outcome& outcome) {
+  for (const checkout::Rescued& rescued : outcome.rescued)
+    say_phase("checkout", "kept safe: {} in {}", rescued.what, rescued.where);
+  for (const std::string& warning : outcome.warnings) say_phase("checkout", "warning: {}", warning);
+  const std::string& known = boot.journal.memory().checkpoint_commit;
+  if (outcome.updated && !known.empty() && known != outcome.commit) {
+    say_phase("checkout", "warning: the code has changed since the newest checkpoint was written (then {})",
+              known.substr(0, 12));
+  }
+  const char* how = outcome.cloned     ? "cloned"
+                    : outcome.repaired ? "repaired"
+                    : outcome.updated  ? "updated"
+                                       : "unchanged";
+  say_phase("checkout", "{} at {}{}{}", how, outcome.commit.substr(0, 12), outcome.branch.empty() ? "" : " of ",
+            outcome.branch);
+}
+
+policy::Decision bring_up_checkout(Boot& boot) {
+  const checkout::Request request = checkout_request(boot);
+  const auto answer =
+      base::call_helper(boot.waiter, "bring up the checkout", kDeadline, [&] { return bring_up_in_helper(request); });
+  if (!answer) return checkout_failed(boot, answer.error());
+  const auto outcome = checkout::outcome_from_json(*answer);
+  if (!outcome) return checkout_failed(boot, outcome.error());
+  report(boot, *outcome);
+  if (outcome->commit == boot.commit) return policy::Run{};
+  boot.commit = outcome->commit;
+  return boot.journal.observe(policy::CommitSeen{ledger::fingerprint(boot.commit)},
+                              {.phase = "checkout", .commit = boot.commit});
+}
+
+}  // namespace boot

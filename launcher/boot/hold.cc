@@ -1,0 +1,133 @@
+#include "launcher/boot/hold.h"
+
+#include "launcher/base/helper.h"
+#include "launcher/boot/phases.h"
+#include "launcher/boot/say.h"
+#include "launcher/boot/upstream.h"
+#include "launcher/config/duration.h"
+#include "launcher/policy/hold_rules.h"
+
+namespace boot {
+
+using base::Clock;
+using base::Seconds;
+using base::TimePoint;
+using policy::HoldReason;
+
+namespace {
+
+class Holding {
+ public:
+  Holding(Boot& boot, const policy::Hold& decision) : boot_(boot), decision_(decision) {}
+  Next run();
+
+ private:
+  void announce() const;
+  void say_still_held();
+  std::optional<policy::Decision> look();
+  std::optional<policy::Decision> look_at_obstacle();
+  std::optional<policy::Decision> look_upstream();
+  Seconds first_look() const;
+  TimePoint next_wakeup() const;
+
+  Boot& boot_;
+  const policy::Hold decision_;
+  const TimePoint began_ = Clock::now();
+  TimePoint next_line_ = began_ + kHeartbeat;
+  Seconds look_every_ = first_look();
+  TimePoint next_look_ = look_every_ == Seconds(0) ? base::kForever : began_ + look_every_;
+  bool time_is_up_ = false;
+};
+
+}  // namespace
+
+Seconds Holding::first_look() const {
+  if (decision_.reason == HoldReason::kLedgerUnusable) return Seconds(60);
+  if (policy::rule(decision_.reason).is_obstacle || policy::rule(decision_.reason).ends_with_commit)
+    return Seconds(300);
+  return Seconds(0);
+}
+
+TimePoint Holding::next_wakeup() const {
+  return std::min(next_line_, next_look_);
+}
+
+void Holding::announce() const {
+  const std::string& failure = boot_.journal.memory().last_failure;
+  say("hold: {} ({})", decision_.cause, policy::name(decision_.reason));
+  if (!failure.empty() && !policy::rule(decision_.reason).is_obstacle)
+    say("hold: the last failure was: {}", boot_.redactor.redact(failure));
+  say("hold: what to do: {}", decision_.remedy);
+}
+
+void Holding::say_still_held() {
+  const auto held = std::chrono::duration_cast<std::chrono::minutes>(Clock::now() - began_);
+  say("hold: still held after {} min ({}); `podlaunch resume` releases it", held.count(),
+      policy::name(decision_.reason));
+  if (boot_.config.hold_for && !time_is_up_ && held >= *boot_.config.hold_for) {
+    time_is_up_ = true;
+    say("hold: --hold-for {} is over; this pod cannot be stopped from here, so it stays and is billed: stop it by hand",
+        config::format_duration(*boot_.config.hold_for));
+  }
+  next_line_ = Clock::now() + kHeartbeat;
+}
+
+std::optional<policy::Decision> Holding::look_at_obstacle() {
+  if (decision_.reason == HoldReason::kLedgerUnusable) {
+    auto decision = boot_.journal.recover();
+    if (decision) say("hold: the run's ledger can be used again");
+    return decision;
+  }
+  if (!obstacle_is_gone(boot_, decision_.reason)) return std::nullopt;
+  say("hold: what was in the way is gone");
+  return boot_.journal.observe(policy::ObstacleCleared{});
+}
+
+std::optional<policy::Decision> Holding::look_upstream() {
+  const std::string commit = newest_upstream_commit(boot_);
+  if (commit.empty()) return std::nullopt;
+  const std::uint64_t seen = ledger::fingerprint(commit);
+  if (seen == boot_.journal.history().commit) return std::nullopt;
+  return boot_.journal.observe(policy::CommitSeen{seen}, {.commit = commit});
+}
+
+std::optional<policy::Decision> Holding::look() {
+  constexpr Seconds kLookEveryMax{3600};
+  const bool obstacle = policy::rule(decision_.reason).is_obstacle;
+  auto decision = obstacle ? look_at_obstacle() : look_upstream();
+  if (!obstacle) look_every_ = std::min(look_every_ * 2, kLookEveryMax);
+  next_look_ = Clock::now() + look_every_;
+  return decision;
+}
+
+Next Holding::run() {
+  announce();
+  Keeper& keeper = boot_.journal.keeper();
+  keeper.watch_for_resume(true);
+  while (boot_.waiter.stop_signal() == 0) {
+    pollfd descriptor{keeper.descriptor(), POLLIN, 0};
+    boot_.waiter.wait(std::span<pollfd>(&descriptor, 1), next_wakeup());
+    std::optional<policy::Decision> decision;
+    if (keeper.resume_asked()) {
+      say("hold: released by `podlaunch resume`");
+      decision = boot_.journal.observe(policy::ResumeAsked{});
+    } else if (Clock::now() >= next_look_) {
+      decision = look();
+    }
+    if (boot_.waiter.stop_signal() != 0) break;
+    if (decision && !std::holds_alternative<policy::Hold>(*decision)) {
+      keeper.watch_for_resume(false);
+      const Next next = settle(boot_, *decision);
+      return next == Next::kGoOn ? Next::kStartOver : next;
+    }
+    if (decision) keeper.watch_for_resume(true);
+    if (Clock::now() >= next_line_) say_still_held();
+  }
+  return settle(boot_, boot_.journal.observe(policy::Preempted{}));
+}
+
+Next hold(Boot& boot, const policy::Hold& decision) {
+  return Holding(boot, decision).run();
+}
+
+}  // namespace boot

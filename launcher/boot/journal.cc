@@ -1,0 +1,93 @@
+#include "launcher/boot/journal.h"
+
+#include <chrono>
+
+#include "launcher/boot/say.h"
+
+namespace boot {
+
+// A network volume under load answers within seconds; one that takes longer hangs.
+static constexpr base::Seconds kLedgerDeadline{20};
+
+std::int64_t wall_milliseconds() {
+  return std::chrono::duration_cast<base::Milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+void Journal::begin(KeeperPlan plan, const ledger::Memory& memory) {
+  plan_ = std::move(plan);
+  // A keeper that has to be started again finds our own lease.
+  plan_.take_over = true;
+  memory_ = memory;
+  history_ = memory.history;
+}
+
+static bool finished(const policy::Observation& observation) {
+  const auto* end = std::get_if<policy::AttemptEnded>(&observation);
+  return end != nullptr && end->cause == policy::Cause::kFinished;
+}
+
+bool Journal::append(const ledger::Record& record) {
+  // When we are told to stop, the platform's SIGKILL is seconds away.
+  const base::Seconds deadline = waiter_.stop_signal() == 0 ? kLedgerDeadline : base::Seconds(2);
+  auto appended = keeper_.append(waiter_, record, deadline);
+  if (!appended && appended.error().code == base::ErrorCode::kSystem && !plan_.folder.empty()) {
+    // Perhaps somebody killed the keeper: a new one finds the ledger as the last record left it.
+    if (reopen()) appended = keeper_.append(waiter_, record, deadline);
+  }
+  if (!appended) lose_ledger(appended.error());
+  return appended.has_value();
+}
+
+void Journal::lose_ledger(const base::Error& error) {
+  say("{}", error.message());
+  const auto trouble =
+      error.code == base::ErrorCode::kTimedOut ? policy::LedgerTrouble::kHung : policy::LedgerTrouble::kUnwritable;
+  const policy::LedgerFailed failed{trouble};
+  history_ = policy::advance(history_, failed, policy::decide(history_, failed, limits_));
+}
+
+policy::Decision Journal::observe(const policy::Observation& observation, ledger::Facts facts) {
+  policy::Decision decision = policy::decide(history_, observation, limits_);
+  facts.pod = plan_.identity.pod;
+  facts.host = plan_.identity.host;
+  ledger::Record record;
+  record.wall_milliseconds = wall_milliseconds();
+  record.step = ledger::Step{observation, decision};
+  record.facts = std::move(facts);
+  const bool says_it_itself = std::holds_alternative<policy::LedgerFailed>(observation);
+  if (!history_.ledger_lost && !says_it_itself && append(record)) {
+    ledger::remember(memory_, record);
+    history_ = policy::advance(history_, observation, decision);
+    return decision;
+  }
+  if (finished(observation)) unwritten_end_ = record;
+  if (!says_it_itself) decision = policy::decide(history_, observation, limits_);
+  history_ = policy::advance(history_, observation, decision);
+  return decision;
+}
+
+void Journal::note(const std::string& kind, ledger::Facts facts) {
+  if (history_.ledger_lost) return;
+  ledger::Record record;
+  record.wall_milliseconds = wall_milliseconds();
+  record.kind = kind;
+  record.facts = std::move(facts);
+  if (append(record)) ledger::remember(memory_, record);
+}
+
+bool Journal::reopen() {
+  const Opening opening = keeper_.open(waiter_, plan_, kLedgerDeadline);
+  return opening.result == Opening::Result::kOpened;
+}
+
+std::optional<policy::Decision> Journal::recover() {
+  const Opening opening = keeper_.open(waiter_, plan_, kLedgerDeadline);
+  if (opening.result != Opening::Result::kOpened) return std::nullopt;
+  memory_ = opening.memory;
+  history_ = opening.memory.history;
+  if (!unwritten_end_) return observe(policy::ObstacleCleared{});
+  const ledger::Record end = *std::exchange(unwritten_end_, std::nullopt);
+  return observe(end.step->observation, end.facts);
+}
+
+}  // namespace boot

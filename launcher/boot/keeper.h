@@ -1,0 +1,97 @@
+// The keeper: a forked process that does for the launcher whatever touches the run's state, for as long as the boot
+// lasts: it holds the lease, appends to the ledger, keeps the training's output, looks for a request to resume.
+// The launcher talks to it with deadlines, so a disk that hangs stops the keeper and never the launcher. It ends when
+// told to, or when the launcher is gone; a signal meant for the training does not end it.
+//
+// The lease. On one host it is a lock that dies with its holder. On a disk that several hosts share such a lock may not
+// reach the others, so the lease also has a beat that its holder renews; whoever finds somebody else's lease there
+// watches whether it beats on before taking it over. Only the beat's change counts, no clock and no file time.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "launcher/base/redaction.h"
+#include "launcher/base/waiter.h"
+#include "launcher/boot/frames.h"
+#include "launcher/ledger/ledger.h"
+#include "launcher/pod/identity.h"
+
+namespace boot {
+
+struct KeeperPlan {
+  std::filesystem::path folder;  // <state>/<run>
+  pod::Identity identity;
+  bool shared_disk = false;  // other hosts may have it mounted
+  bool take_over = false;    // the foreign lease has not beaten for long enough
+  bool start_anew = false;   // a ledger without one readable record is moved aside: somebody said resume
+  const base::Redactor* redactor = nullptr;
+};
+
+struct Opening {
+  enum class Result { kOpened, kLeasedHere, kLeasedElsewhere, kFailed };
+  Result result = Result::kFailed;
+  ledger::Memory memory;
+  std::vector<std::string> notes;
+  std::string holder;      // pod id, for the two that are leased
+  std::uint64_t beat = 0;  // of the foreign lease
+  base::Error error;       // for kFailed
+};
+
+class Keeper {
+ public:
+  Keeper() = default;
+  Keeper(const Keeper&) = delete;
+  Keeper& operator=(const Keeper&) = delete;
+
+  // Forks it and waits for what it found. After anything but kOpened there is no keeper.
+  Opening open(base::Waiter& waiter, const KeeperPlan& plan, base::Seconds deadline);
+
+  // On disk when it returns.
+  base::Result<void> append(base::Waiter& waiter, const ledger::Record& record, base::Seconds deadline);
+
+  // Never waits; what the keeper cannot take in time is not kept.
+  void keep_log(std::string_view bytes);
+
+  void watch_for_resume(bool watching);
+  // To be polled for; `resume_asked` then tells whether that was it.
+  int descriptor() const { return socket_.get(); }
+  bool resume_asked();
+
+  bool running() const { return process_ > 0; }
+  pid_t process() const { return process_; }
+
+  // Hands the lease back, as long as that takes no longer than the deadline.
+  void close(base::Waiter& waiter, base::Seconds deadline);
+
+ private:
+  void send(FrameKind kind, std::string_view payload);
+  void push();
+  bool pull();
+  std::optional<Frame> wait_for(base::Waiter& waiter, FrameKind kind, base::Seconds deadline);
+  void drop(base::Waiter& waiter);
+
+  base::UniqueFd socket_;
+  pid_t process_ = 0;
+  std::string outgoing_;
+  std::string incoming_;
+  bool resume_asked_ = false;
+};
+
+// The keeper's own side; never returns.
+[[noreturn]] void keep(base::UniqueFd socket, const KeeperPlan& plan);
+
+std::string opening_to_json(const Opening& opening);
+Opening opening_from_json(std::string_view text);
+std::string record_to_bytes(const ledger::Record& record);
+std::optional<ledger::Record> record_from_bytes(std::string_view bytes);
+
+}  // namespace boot

@@ -1,0 +1,30 @@
+// The phases of a boot. Each does one thing and answers with what the policy says about how it went: Run to go on.
+#pragma once
+
+#include "launcher/boot/boot.h"
+#include "launcher/boot/settle.h"
+
+namespace boot {
+
+// Takes the run's lease and opens its ledger. Waits while somebody else works on the run.
+Next open_run(Boot& boot);
+
+// Writes the boot ahead and asks the policy what it is to do.
+policy::Decision begin_boot(Boot& boot);
+
+policy::Decision check_gpus(Boot& boot);
+policy::Decision bring_up_checkout(Boot& boot);
+policy::Decision set_up(Boot& boot);
+policy::Decision check_checkpoints(Boot& boot);
+policy::Decision train(Boot& boot);
+
+// Of the platform's time between SIGTERM and SIGKILL, what a child of ours gets.
+base::Milliseconds grace_for_child(const Boot& boot);
+
+// Has what this boot is held for gone away? Only for reasons that are obstacles.
+bool obstacle_is_gone(Boot& boot, policy::HoldReason reason);
+
+// Is the checkpoint's number higher than any the run is known to have had?
+bool is_progress(const Boot& boot, const training::CheckpointSurvey& survey);
+
+}  // namespace boot

@@ -1,0 +1,88 @@
+#include "launcher/boot/settle.h"
+
+#include <random>
+
+#include "launcher/base/helper.h"
+#include "launcher/boot/hold.h"
+#include "launcher/boot/say.h"
+
+namespace boot {
+
+using base::Clock;
+using base::Seconds;
+using base::TimePoint;
+
+static Next leave(Boot& boot) {
+  boot.exit_status = 128 + boot.waiter.stop_signal();
+  return Next::kEnd;
+}
+
+int stay(base::Waiter& waiter, const std::string& line) {
+  TimePoint next_line = Clock::now() + kHeartbeat;
+  while (waiter.stop_signal() == 0) {
+    waiter.wait({}, next_line);
+    if (Clock::now() < next_line) continue;
+    say_line(line);
+    next_line = Clock::now() + kHeartbeat;
+  }
+  return 128 + waiter.stop_signal();
+}
+
+static Next wait_before_retry(Boot& boot, unsigned earliest, unsigned latest, const char* what) {
+  std::random_device seed;
+  std::mt19937 generator(seed());
+  const unsigned seconds = std::uniform_int_distribution<unsigned>(earliest, std::max(earliest, latest))(generator);
+  say_phase("retry", "{} in {} s", what, seconds);
+  const TimePoint until = Clock::now() + Seconds(seconds);
+  while (Clock::now() < until && boot.waiter.stop_signal() == 0) boot.waiter.wait({}, until);
+  if (boot.waiter.stop_signal() == 0) return Next::kAgain;
+  return settle(boot, boot.journal.observe(policy::Preempted{}));
+}
+
+static Next conclude(Boot& boot) {
+  const ledger::Memory& memory = boot.journal.memory();
+  say("finished: run {} is done after {} attempts in {} boots; it will not be run again (a new --run is)", boot.run,
+      memory.attempts, memory.boots);
+  const bool was_restarted = boot.found_finished && boot.identity.first_process;
+  if (boot.config.on_complete == config::OnEnd::kExit && !was_restarted) {
+    boot.exit_status = 0;
+    return Next::kEnd;
+  }
+  // Leaving here would make the platform start this container again and again.
+  if (boot.config.on_complete == config::OnEnd::kExit)
+    say("finished: something restarts this container: staying instead of leaving");
+  boot.exit_status = stay(boot.waiter, fmt::format("finished: run {} is done; this pod may be stopped", boot.run));
+  return Next::kEnd;
+}
+
+namespace {
+
+struct CarryOut {
+  Boot& boot;
+
+  Next operator()(const policy::Run& run) const { return run.released ? Next::kStartOver : Next::kGoOn; }
+  Next operator()(const policy::Retry& retry) const {
+    return wait_before_retry(boot, retry.earliest_seconds, retry.latest_seconds, "trying again");
+  }
+  Next operator()(const policy::TryOlderCheckpoint& older) const {
+    boot.set_newest_aside = true;
+    return wait_before_retry(boot, older.earliest_seconds, older.latest_seconds,
+                             "trying the checkpoint before the newest");
+  }
+  Next operator()(const policy::Hold& decision) const { return hold(boot, decision); }
+  Next operator()(const policy::Finish&) const { return conclude(boot); }
+  Next operator()(const policy::Leave&) const { return leave(boot); }
+  Next operator()(const policy::Exit& exit) const {
+    say("giving up: {} ({}). {}", exit.cause, policy::name(exit.reason), exit.remedy);
+    boot.exit_status = exit.code;
+    return Next::kEnd;
+  }
+};
+
+}  // namespace
+
+Next settle(Boot& boot, const policy::Decision& decision) {
+  return std::visit(CarryOut{boot}, decision);
+}
+
+}  // namespace boot

@@ -1,0 +1,224 @@
+#include <regex>
+
+#include "launcher/base/glob.h"
+#include "launcher/base/helper.h"
+#include "launcher/boot/phases.h"
+#include "launcher/boot/say.h"
+#include "launcher/ledger/ledger.h"
+#include "launcher/training/failure.h"
+#include "launcher/training/step.h"
+#include "launcher/training/supervise.h"
+
+namespace boot {
+
+using config::DoneWhen;
+
+// Of the platform's time between SIGTERM and SIGKILL, most is the training's; the rest writes the ledger.
+base::Milliseconds grace_for_child(const Boot& boot) {
+  using base::Milliseconds;
+  const bool runpod = boot.environment.contains("RUNPOD_POD_ID");
+  const Milliseconds all = boot.config.grace ? Milliseconds(*boot.config.grace)
+                           : runpod          ? Milliseconds(5000)
+                                             : Milliseconds(10'000);
+  return all - std::min(Milliseconds(1000), all / 5);
+}
+
+namespace {
+
+// One attempt: what is learned from its output, and what becomes of it.
+class Attempt {
+ public:
+  explicit Attempt(Boot& boot) : boot_(boot), steps_(boot.config.step_regex) {
+    for (const DoneWhen& done : boot.config.done_when) {
+      if (done.kind == DoneWhen::Kind::kLog) done_patterns_.emplace_back(done.pattern, std::regex::icase);
+    }
+  }
+
+  policy::Decision run();
+
+ private:
+  training::Supervision plan();
+  void see(std::string_view line);
+  bool tick();
+  bool saved_something();
+  void record_progress();
+  void record_time();
+  bool is_done(const training::Ended& ended);
+  bool file_says_done();
+  policy::Decision judge(const training::Ended& ended, bool killed_for_memory);
+  training::CheckpointSurvey survey();
+  void put_checkpoint_back();
+
+  Boot& boot_;
+  training::StepWatch steps_;
+  training::RootError error_;
+  std::vector<std::regex> done_patterns_;
+  bool log_says_done_ = false;
+  base::TimePoint time_recorded_ = base::Clock::now();
+};
+
+}  // namespace
+
+training::Supervision Attempt::plan() {
+  training::Supervision supervision;
+  supervision.program.arguments = boot_.config.train;
+  supervision.program.folder = boot_.config.checkout.string();
+  supervision.program.environment = boot_.config.environment;
+  auto& environment = supervision.program.environment;
+  environment.emplace_back("PODLAUNCH_RUN_ID", boot_.run);
+  environment.emplace_back("PODLAUNCH_ATTEMPT", std::to_string(boot_.journal.memory().attempts));
+  environment.emplace_back("PODLAUNCH_RESUME_FROM", boot_.checkpoints.resume_from);
+  supervision.spared = {boot_.journal.keeper().process()};
+  supervision.grace = grace_for_child(boot_);
+  supervision.silence_max = boot_.config.stall_timeout;
+  supervision.on_output = [this](std::string_view bytes) { boot_.journal.keeper().keep_log(bytes); };
+  supervision.on_line = [this](std::string_view line) { see(line); };
+  supervision.on_tick = [this] { return tick(); };
+  supervision.still_alive = [this] { return saved_something(); };
+  return supervision;
+}
+
+void Attempt::see(std::string_view line) {
+  steps_.see(line);
+  error_.see(line);
+  for (const std::regex& pattern : done_patterns_) {
+    log_says_done_ = log_says_done_ || std::regex_search(line.begin(), line.end(), pattern);
+  }
+}
+
+training::CheckpointSurvey Attempt::survey() {
+  if (boot_.config.checkpoints.empty()) return {};
+  const auto answer = base::call_helper(boot_.waiter, "look at the checkpoints", base::Seconds(60), [this] {
+    return training::survey_checkpoints(boot_.config.checkpoints, {}).to_json();
+  });
+  if (!answer) return {};
+  return training::CheckpointSurvey::from_json(*answer).value_or(training::CheckpointSurvey());
+}
+
+// A training that prints nothing for long but saves checkpoints has not stalled.
+bool Attempt::saved_something() {
+  const training::CheckpointSurvey now = survey();
+  const bool saved = now.number && (!boot_.checkpoints.number || *now.number > *boot_.checkpoints.number);
+  if (saved) boot_.checkpoints = now;
+  return saved;
+}
+
+// The high-water mark across all attempts: a step that was reached before is no progress.
+void Attempt::record_progress() {
+  const auto best = boot_.journal.memory().best_step;
+  if (!steps_.best() || (best && *steps_.best() <= *best)) return;
+  boot_.journal.observe(policy::Progressed{}, {.step = steps_.best()});
+}
+
+void Attempt::record_time() {
+  const auto passed = std::chrono::duration_cast<base::Seconds>(base::Clock::now() - time_recorded_);
+  time_recorded_ += passed;
+  if (passed.count() > 0) boot_.journal.observe(policy::TimePassed{static_cast<std::uint64_t>(passed.count())});
+}
+
+// Once a minute. False when a budget is used up.
+bool Attempt::tick() {
+  record_progress();
+  if (!boot_.config.max_time) return true;
+  const auto passed = std::chrono::duration_cast<base::Seconds>(base::Clock::now() - time_recorded_);
+  const auto used = boot_.journal.history().seconds_used + static_cast<std::uint64_t>(passed.count());
+  return used < static_cast<std::uint64_t>(boot_.config.max_time->count());
+}
+
+bool Attempt::file_says_done() {
+  std::vector<std::string> patterns;
+  for (const DoneWhen& done : boot_.config.done_when) {
+    const std::filesystem::path pattern = done.pattern;
+    if (done.kind == DoneWhen::Kind::kFile)
+      patterns.push_back(pattern.is_absolute() ? done.pattern : (boot_.config.checkout / pattern).string());
+  }
+  if (patterns.empty()) return false;
+  const auto answer = base::call_helper(boot_.waiter, "look for the file that says done", base::Seconds(60), [&] {
+    for (const std::string& pattern : patterns) {
+      if (!base::glob(pattern).empty()) return std::string("yes");
+    }
+    return std::string("no");
+  });
+  return answer && *answer == "yes";
+}
+
+bool Attempt::is_done(const training::Ended& ended) {
+  for (const DoneWhen& done : boot_.config.done_when) {
+    if (done.kind != DoneWhen::Kind::kExitCode || ended.stop_signal != 0) continue;
+    if (ended.status == base::WaitStatus{base::WaitStatus::Kind::kExited, done.exit_code}) return true;
+  }
+  return log_says_done_ || file_says_done();
+}
+
+// The attempt from the checkpoint before the newest failed as well: the newest was not to blame.
+void Attempt::put_checkpoint_back() {
+  if (boot_.checkpoints.whole_to.empty()) return;
+  const auto answer = base::call_helper(boot_.waiter, "put the newest checkpoint back", base::Seconds(60), [this] {
+    return std::string(training::put_back(boot_.checkpoints) ? "yes" : "no");
+  });
+  if (answer && *answer == "yes") say_phase("checkpoints", "put back: {}", boot_.checkpoints.whole_from);
+  boot_.checkpoints.whole_to.clear();
+}
+
+policy::Decision Attempt::judge(const training::Ended& ended, bool killed_for_memory) {
+  record_progress();
+  record_time();
+  const training::CheckpointSurvey now = survey();
+  ledger::Facts facts{
+      .phase = "training", .commit = boot_.commit, .status = ended.status.describe(), .step = steps_.best()};
+  if (is_progress(boot_, now)) {
+    facts.checkpoint = now.resume_from;
+    boot_.journal.observe(policy::Progressed{}, {.commit = boot_.commit, .checkpoint = now.resume_from});
+  }
+  policy::AttemptEnded end{.cause = policy::Cause::kFinished, .fingerprint = 0, .older_checkpoint = now.whole > 1};
+  if (is_done(ended)) {
+    say_phase("training", "done: {}", ended.status.describe());
+    return boot_.journal.observe(end, std::move(facts));
+  }
+  if (ended.stop_signal != 0) {
+    say_phase("training", "told to stop by signal {}; the training ended with {}", ended.stop_signal,
+              ended.status.describe());
+    return boot_.journal.observe(policy::Preempted{}, std::move(facts));
+  }
+  training::Failure failure = training::describe_failure(ended.status, error_.text(), killed_for_memory);
+  if (ended.stalled) failure.signature = failure.text = "the training stalled: no output and no checkpoint";
+  if (ended.cut_off) failure.signature = failure.text = "the training was ended: its time budget is used up";
+  if (ended.status.success() && !ended.stalled && !ended.cut_off)
+    failure.text = "exit 0, but not done as --done-when says";
+  facts.text = boot_.redactor.redact(failure.text);
+  say_phase("training", "failed after {} s: {}", ended.lasted.count(), facts.text);
+  end.cause = failure.cause;
+  end.older_checkpoint = end.older_checkpoint && training::may_blame_checkpoint(failure);
+  put_checkpoint_back();
+  end.fingerprint = ledger::fingerprint(failure.signature);
+  return boot_.journal.observe(end, std::move(facts));
+}
+
+policy::Decision Attempt::run() {
+  // A file that says done, left by an attempt whose end nobody could write down.
+  if (boot_.journal.memory().attempts > 0 && file_says_done()) {
+    say_phase("training", "done already: the file that says so is there");
+    return boot_.journal.observe(policy::AttemptEnded{.cause = policy::Cause::kFinished},
+                                 {.phase = "training", .commit = boot_.commit});
+  }
+  const policy::Decision decision =
+      boot_.journal.observe(policy::AttemptBegan{}, {.phase = "training", .commit = boot_.commit});
+  if (!std::holds_alternative<policy::Run>(decision)) return decision;
+  say_phase("training", "attempt {}: {}", boot_.journal.memory().attempts, fmt::join(boot_.config.train, " "));
+  const long kills_before = training::out_of_memory_kills();
+  time_recorded_ = base::Clock::now();
+  const auto ended = training::supervise(boot_.waiter, plan());
+  if (!ended) {
+    const std::string text = ended.error().message();
+    return boot_.journal.observe(
+        policy::AttemptEnded{.cause = policy::Cause::kEnvironment, .fingerprint = ledger::fingerprint(text)},
+        {.phase = "training", .text = text});
+  }
+  return judge(*ended, training::out_of_memory_kills() > kills_before);
+}
+
+policy::Decision train(Boot& boot) {
+  return Attempt(boot).run();
+}
+
+}  // namespace boot

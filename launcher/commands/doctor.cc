@@ -1,0 +1,73 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "launcher/boot/checkout_lock.h"
+#include "launcher/boot/pointer.h"
+#include "launcher/checkout/checkout.h"
+#include "launcher/commands/commands.h"
+#include "launcher/commands/find_run.h"
+
+namespace commands {
+
+namespace fs = std::filesystem;
+
+static fs::path checkout_meant(const config::Invocation& invocation) {
+  fs::path path = invocation.path;
+  if (path.empty()) path = invocation.config.checkout;
+  if (path.empty()) {
+    if (const auto pointer = boot::find_pointer()) path = pointer->checkout;
+  }
+  std::error_code code;
+  const fs::path absolute = fs::absolute(path.empty() ? fs::path(".") : path, code).lexically_normal();
+  return absolute.has_filename() ? absolute : absolute.parent_path();
+}
+
+static void print(const checkout::Finding& finding) {
+  fmt::print("{:<10} {}{}{}\n", finding.sure == checkout::Confidence::kCertain ? "certain" : "likely", finding.what,
+             finding.where.empty() ? "" : ": ", finding.where);
+  if (!finding.threatens.empty()) fmt::print("{:<10} at stake: {}\n", "", finding.threatens);
+  fmt::print("{:<10} {}\n", "", finding.treatment.empty() ? "only reported" : "would be treated: " + finding.treatment);
+}
+
+int doctor(const config::Invocation& invocation) {
+  const fs::path path = checkout_meant(invocation);
+  const auto survey = checkout::survey(path, invocation.deep ? checkout::Depth::kDeep : checkout::Depth::kQuick);
+  if (!survey) return complain(survey.error());
+  if (invocation.json) {
+    fmt::print("{}\n", checkout::to_json(*survey));
+    return survey->sound() ? 0 : 3;
+  }
+  for (const checkout::Finding& finding : survey->findings) print(finding);
+  fmt::print("{}: {}\n", path.string(),
+             survey->sound() ? (invocation.deep ? "sound" : "sound at a quick look; --deep looks at every object")
+                             : "not sound; `podlaunch repair` mends it and keeps everything of yours");
+  return survey->sound() ? 0 : 3;
+}
+
+int repair(const config::Invocation& invocation) {
+  checkout::Request request;
+  request.path = checkout_meant(invocation);
+  request.url = invocation.config.repo;
+  request.ref = invocation.config.ref;
+  request.deep = true;
+  request.lock_trust = checkout::LockTrust::kAskProcesses;
+  if (!invocation.json) request.say = [](const std::string& line) { fmt::print("{}\n", line); };
+  const auto lock = boot::lock_checkout(request.path);
+  if (!lock) return complain(lock.error());
+  const auto outcome = checkout::repair(request);
+  if (invocation.json) {
+    fmt::print("{}\n", checkout::to_json(outcome));
+    return outcome ? 0 : 1;
+  }
+  if (!outcome) return complain(outcome.error());
+  for (const checkout::Rescued& rescued : outcome->rescued)
+    fmt::print("kept safe: {} in {}\n", rescued.what, rescued.where);
+  for (const std::string& warning : outcome->warnings) fmt::print("warning: {}\n", warning);
+  fmt::print("{}: {} at {}\n", outcome->path.string(), outcome->repaired ? "repaired" : "nothing to repair",
+             outcome->commit);
+  return 0;
+}
+
+}  // namespace commands

@@ -1,0 +1,81 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "launcher/boot/boot.h"
+#include "launcher/boot/setup_stamps.h"
+#include "launcher/checkout/checkout.h"
+#include "launcher/commands/commands.h"
+#include "launcher/commands/find_run.h"
+#include "launcher/config/duration.h"
+#include "launcher/policy/hold_rules.h"
+
+namespace commands {
+
+static void explain_decision(const boot::Boot& boot, const ledger::Memory& memory,
+                             const training::CheckpointSurvey& checkpoints) {
+  const policy::BootBegan began{.configuration = boot::configuration_identity(boot.config, boot.environment),
+                                .hardware = 0,
+                                .progress_found = false,
+                                .older_checkpoint = checkpoints.whole > 1};
+  const policy::Decision decision = policy::decide(memory.history, began, boot::limits_of(boot.config));
+  fmt::print("decide       {} boots and {} attempts so far: a boot would {}\n", memory.boots, memory.attempts,
+             policy::name(decision));
+  if (const auto* hold = std::get_if<policy::Hold>(&decision)) {
+    fmt::print("             {} ({})\n             {}\n", hold->cause, policy::name(hold->reason), hold->remedy);
+  }
+}
+
+static void explain_checkout(const config::Config& config) {
+  const auto survey = checkout::survey(config.checkout, checkout::Depth::kQuick);
+  if (!survey) {
+    fmt::print("checkout     {}\n", survey.error().message());
+    return;
+  }
+  if (survey->has(checkout::FindingKind::kCheckoutMissing)) {
+    fmt::print("checkout     {} is not there: clone {}\n", config.checkout.string(), config.repo);
+    return;
+  }
+  fmt::print("checkout     {} is {} at a quick look; then brought up to date, where --update says so\n",
+             config.checkout.string(), survey->sound() ? "sound" : "not sound");
+  for (const checkout::Finding& finding : survey->findings) {
+    fmt::print("             {}{}\n", finding.what,
+               finding.treatment.empty() ? "" : "; treatment: " + finding.treatment);
+  }
+}
+
+static void explain_setup(const boot::Boot& boot) {
+  if (boot.config.setup.empty()) return;
+  const auto stamps = boot::setup_stamps(boot.config, boot.environment);
+  bool run = false;
+  for (std::size_t i = 0; i < stamps.size(); ++i) {
+    run = run || !boot::is_stamped(boot.config, i, stamps[i]);
+    fmt::print("setup        {}: {}\n", run ? "run" : "skip, nothing it reads has changed", boot.config.setup[i]);
+  }
+}
+
+int explain(const config::Invocation& invocation, const config::Environment& environment, base::Waiter& waiter) {
+  const boot::Boot boot(invocation.config, environment, waiter);
+  const auto found = find_run(invocation.config, environment);
+  if (!found) return complain(found.error());
+  const auto ledger = ledger::read(boot.folder / "ledger.jsonl");
+  fmt::print("run          {}\nremembered   in {}{}\n", boot.run, boot.folder.string(),
+             boot.disks.survives(boot.folder) ? "" : " (lost with the pod)");
+  if (found->active)
+    fmt::print("lock         a launcher on this host works on this run now: a boot would wait for it\n");
+  const training::CheckpointSurvey checkpoints = training::survey_checkpoints(boot.config.checkpoints, {});
+  if (ledger) {
+    explain_decision(boot, ledger->memory, checkpoints);
+  } else {
+    fmt::print("decide       {}: a boot would hold\n", ledger.error().message());
+  }
+  explain_checkout(boot.config);
+  explain_setup(boot);
+  if (!boot.config.checkpoints.empty()) {
+    fmt::print("checkpoints  {} found; {}\n", checkpoints.found,
+               checkpoints.resume_from.empty() ? "none to resume from" : "resume from " + checkpoints.resume_from);
+  }
+  fmt::print("training     in {}: {}\n", boot.config.checkout.string(), fmt::join(boot.config.train, " "));
+  return 0;
+}
+
+}  // namespace commands

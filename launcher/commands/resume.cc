@@ -1,0 +1,25 @@
+#include <fmt/format.h>
+
+#include "launcher/base/files.h"
+#include "launcher/commands/commands.h"
+#include "launcher/commands/find_run.h"
+
+namespace commands {
+
+int resume(const config::Invocation& invocation, const config::Environment& environment) {
+  const auto found = find_run(invocation.config, environment);
+  if (!found) return complain(found.error());
+  const auto ledger = ledger::read(found->folder / "ledger.jsonl");
+  // A ledger that cannot be read is itself what a launcher holds for.
+  const bool held = !ledger || ledger->memory.history.hold.has_value();
+  if (!held) {
+    fmt::print(stderr, "podlaunch: run {} is not held: it is {}\n", found->run, state_of(*found, *ledger));
+    return 1;
+  }
+  if (auto written = base::write_file_durably((found->folder / "resume").string(), "resume\n"); !written)
+    return complain(written.error());
+  fmt::print("run {} goes on {}\n", found->run, found->active ? "within half a minute" : "at the next boot");
+  return 0;
+}
+
+}  // namespace commands

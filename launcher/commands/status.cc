@@ -1,0 +1,109 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "launcher/commands/commands.h"
+#include "launcher/commands/find_run.h"
+#include "launcher/policy/hold_rules.h"
+
+namespace commands {
+
+using nlohmann::json;
+
+static std::string dump(const json& document) {
+  return document.dump(2, ' ', false, json::error_handler_t::replace);
+}
+
+static json hold_to_json(const policy::HoldRecord& hold) {
+  const policy::Hold words = policy::hold_for(hold.reason);
+  return json{{"reason", policy::name(hold.reason)}, {"cause", words.cause}, {"remedy", words.remedy}};
+}
+
+static json record_to_json(const ledger::Record& record) {
+  json document{{"number", record.number}, {"at", record.wall_milliseconds}, {"kind", record.kind}};
+  if (record.step) document["decision"] = policy::name(record.step->decision);
+  const ledger::Facts& facts = record.facts;
+  const std::pair<const char*, const std::string&> texts[] = {
+      {"pod", facts.pod},       {"phase", facts.phase},   {"text", facts.text},
+      {"commit", facts.commit}, {"status", facts.status}, {"checkpoint", facts.checkpoint}};
+  for (const auto& [name, text] : texts) {
+    if (!text.empty()) document[name] = text;
+  }
+  if (facts.step) document["step"] = *facts.step;
+  return document;
+}
+
+static json to_json(const FoundRun& found, const ledger::Opened& ledger) {
+  const ledger::Memory& memory = ledger.memory;
+  const policy::History& history = memory.history;
+  json document{{"run", found.run},
+                {"folder", found.folder.string()},
+                {"active", found.active},
+                {"state", state_of(found, ledger)},
+                {"finished", history.finished},
+                {"boots", memory.boots},
+                {"attempts", memory.attempts},
+                {"best_checkpoint", memory.best_checkpoint},
+                {"last_failure", memory.last_failure},
+                {"counters",
+                 {{"failures", history.failures},
+                  {"same_failures", history.same_failures},
+                  {"transients", history.transients},
+                  {"preemptions", history.preemptions},
+                  {"unclean_ends", history.unclean_ends}}},
+                {"seconds_used", history.seconds_used},
+                {"notes", ledger.notes},
+                {"records", json::array()}};
+  if (memory.best_step) document["best_step"] = *memory.best_step;
+  if (history.hold) document["hold"] = hold_to_json(*history.hold);
+  for (const ledger::Record& record : ledger.records) document["records"].push_back(record_to_json(record));
+  return document;
+}
+
+static std::string when(std::int64_t wall_milliseconds) {
+  const auto seconds = static_cast<std::time_t>(wall_milliseconds / 1000);
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(seconds));
+}
+
+static void print_table(const FoundRun& found, const ledger::Opened& ledger) {
+  constexpr std::size_t kRecordsShown = 15;
+  const ledger::Memory& memory = ledger.memory;
+  fmt::print("run          {}\nstate        {}{}\n", found.run, state_of(found, ledger),
+             found.active ? "" : " (no launcher is running here)");
+  fmt::print("boots        {}\nattempts     {}\n", memory.boots, memory.attempts);
+  if (memory.best_step) fmt::print("best step    {}\n", *memory.best_step);
+  if (!memory.best_checkpoint.empty()) fmt::print("checkpoint   {}\n", memory.best_checkpoint);
+  if (!memory.last_failure.empty()) fmt::print("last failure {}\n", memory.last_failure);
+  if (memory.history.hold) {
+    const policy::Hold words = policy::hold_for(memory.history.hold->reason);
+    fmt::print("held         {} ({})\nwhat to do   {}\n", words.cause, policy::name(words.reason), words.remedy);
+  }
+  fmt::print("kept in      {}\n", found.folder.string());
+  for (const std::string& note : ledger.notes) fmt::print("note         {}\n", note);
+  const std::size_t first = ledger.records.size() - std::min(ledger.records.size(), kRecordsShown);
+  if (first < ledger.records.size()) fmt::print("\n{:<20} {:<18} {:<12} {}\n", "UTC", "WHAT", "DECISION", "DETAIL");
+  for (std::size_t i = first; i < ledger.records.size(); ++i) {
+    const ledger::Record& record = ledger.records[i];
+    std::string detail = record.facts.text.empty() ? record.facts.status : record.facts.text;
+    if (record.facts.step) detail = fmt::format("step {} {}", *record.facts.step, detail);
+    fmt::print("{:<20} {:<18} {:<12} {}\n", when(record.wall_milliseconds), record.kind,
+               record.step ? policy::name(record.step->decision) : "", detail);
+  }
+}
+
+int status(const config::Invocation& invocation, const config::Environment& environment) {
+  const auto found = find_run(invocation.config, environment);
+  if (!found) return complain(found.error());
+  const auto ledger = ledger::read(found->folder / "ledger.jsonl");
+  if (!ledger) return complain(ledger.error());
+  if (invocation.json) {
+    fmt::print("{}\n", dump(to_json(*found, *ledger)));
+  } else {
+    print_table(*found, *ledger);
+  }
+  return 0;
+}
+
+}  // namespace commands

@@ -1,0 +1,112 @@
+#include "launcher/config/config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "launcher/base/hash.h"
+#include "launcher/config/duration.h"
+#include "launcher/config/setting.h"
+#include "launcher/config/sources.h"
+#include "launcher/config/words.h"
+
+namespace config {
+
+using base::Result;
+
+static Result<void> split_train_flag(RawValues& values) {
+  const auto train = values.find("train");
+  if (train == values.end() || train->second.origin != "--train") return {};
+  auto words = split_words(train->second.values.front());
+  if (!words) return base::fail(words.error());
+  train->second.values = std::move(*words);
+  return {};
+}
+
+static Result<Config> apply(const RawValues& values) {
+  Config config;
+  for (const auto& [name, raw] : values) {
+    auto applied = find_setting(name)->apply(config, raw.values);
+    if (applied) continue;
+    base::Error error = applied.error();
+    error.detail = fmt::format("{}: {}", raw.origin, error.detail);
+    return base::fail(error);
+  }
+  if (config.done_when.empty()) config.done_when.push_back(DoneWhen{});
+  return config;
+}
+
+Result<Invocation> understand(const std::vector<std::string>& arguments, const Environment& environment) {
+  auto line = read_command_line(arguments);
+  if (!line) return base::fail(line.error());
+  Invocation invocation{.command = line->command,
+                        .config = {},
+                        .json = line->json,
+                        .deep = line->deep,
+                        .path = line->path,
+                        .help = line->help};
+  if (invocation.command == Command::kHelp || invocation.command == Command::kVersion) return invocation;
+
+  if (auto split = split_train_flag(line->values); !split) return base::fail(split.error());
+  RawValues values = std::move(line->values);
+  auto variables = read_variables(environment);
+  if (!variables) return base::fail(variables.error());
+  values.merge(*variables);
+  std::string file = line->config_file;
+  if (const auto variable = environment.find("PODLAUNCH_CONFIG"); file.empty() && variable != environment.end()) {
+    file = variable->second;
+  }
+  if (!file.empty()) {
+    auto yaml = read_yaml(file);
+    if (!yaml) return base::fail(yaml.error());
+    values.merge(*yaml);
+  }
+  auto config = apply(values);
+  if (!config) return base::fail(config.error());
+  invocation.config = std::move(*config);
+  return invocation;
+}
+
+std::string run_id(const Config& config) {
+  if (!config.run.empty()) return config.run;
+  base::Hash hash;
+  hash.add(config.repo).add(config.ref);
+  for (const std::string& word : config.train) hash.add(word);
+  return "run-" + hash.hex().substr(0, 12);
+}
+
+static std::string describe_done(const DoneWhen& done) {
+  switch (done.kind) {
+    case DoneWhen::Kind::kExitCode:
+      return fmt::format("exit:{}", done.exit_code);
+    case DoneWhen::Kind::kFile:
+      return "file:" + done.pattern;
+    case DoneWhen::Kind::kLog:
+      return "log:" + done.pattern;
+  }
+  return {};
+}
+
+std::string describe(const Config& config) {
+  std::string text;
+  const auto line = [&text](std::string_view name, const std::string& value) {
+    if (!value.empty()) text += fmt::format("  {:<16} {}\n", name, value);
+  };
+  line("run", run_id(config));
+  line("repo", config.repo);
+  line("ref", config.ref.empty() ? "(the repository's default branch)" : config.ref);
+  line("checkout", config.checkout.string());
+  for (const std::string& step : config.setup) line("setup", step);
+  for (const std::string& name : config.secrets) line("secret", name);
+  for (const std::string& name : config.optional_secrets) line("secret-optional", name);
+  for (const std::string& pattern : config.checkpoints) line("checkpoints", pattern);
+  line("state", config.state.string());
+  for (const DoneWhen& done : config.done_when) line("done-when", describe_done(done));
+  if (config.max_attempts) line("max-attempts", std::to_string(*config.max_attempts));
+  if (config.max_time) line("max-hours", format_duration(*config.max_time));
+  if (config.gpus) line("gpus", std::to_string(*config.gpus));
+  for (const auto& [name, value] : config.environment) line("env", name);
+  line("train", fmt::format("{}", fmt::join(config.train, " ")));
+  return text;
+}
+
+}  // namespace config

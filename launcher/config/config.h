@@ -1,0 +1,88 @@
+// What the user asked for, from flags, PODLAUNCH_* variables and a YAML file, under the same names everywhere.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace config {
+
+using Seconds = std::chrono::seconds;
+
+enum class OnEnd { kHold, kExit };
+enum class UpdateMode { kAlways, kUntilCheckpoint, kOncePerRun, kNever };
+enum class LocalChanges { kKeep, kSetAside };
+enum class Transport { kLibgit2, kGit };
+
+struct DoneWhen {
+  enum class Kind { kExitCode, kFile, kLog };
+  Kind kind = Kind::kExitCode;
+  int exit_code = 0;
+  std::string pattern;  // a glob for kFile, a regular expression for kLog
+
+  bool operator==(const DoneWhen&) const = default;
+};
+
+struct Config {
+  std::string repo;
+  std::string ref;
+  std::filesystem::path checkout;  // absolute
+  std::vector<std::string> setup;
+  std::vector<std::string> secrets;
+  std::vector<std::string> optional_secrets;
+  std::vector<std::string> checkpoints;  // globs, absolute
+  std::string run;                       // empty: derived
+  std::filesystem::path state;           // empty: found
+  std::vector<DoneWhen> done_when;       // never empty: exit:0 by default
+  std::optional<int> max_attempts;
+  std::optional<Seconds> max_time;  // of training, over all attempts
+  std::optional<Seconds> hold_for;
+  OnEnd on_complete = OnEnd::kHold;
+  OnEnd on_failure = OnEnd::kHold;
+  UpdateMode update = UpdateMode::kAlways;
+  LocalChanges local_changes = LocalChanges::kKeep;
+  std::optional<int> gpus;  // only when the user said so
+  std::string step_regex = R"(step[ =:]+(\d+))";
+  std::optional<Seconds> stall_timeout;
+  std::optional<Seconds> grace;
+  std::vector<std::pair<std::string, std::string>> environment;
+  Transport transport = Transport::kLibgit2;
+  bool allow_restart_from_zero = false;
+  std::vector<std::string> train;  // the command, word by word
+};
+
+enum class Command { kRun, kCheck, kStatus, kExplain, kResume, kDoctor, kRepair, kHelp, kVersion };
+
+// One call of the program, understood.
+struct Invocation {
+  Command command = Command::kRun;
+  Config config;
+  bool json = false;
+  bool deep = false;
+  std::string path;  // for doctor and repair; empty: the configured checkout
+  std::string help;  // for kHelp
+};
+
+using Environment = std::map<std::string, std::string>;
+
+// What is given wins over what follows: flags, PODLAUNCH_* variables, the file of --config. Form only, no disk is
+// touched but for that file. Errors are kInvalidInput and name the flag, variable or file and line.
+base::Result<Invocation> understand(const std::vector<std::string>& arguments, const Environment& environment);
+
+// Does what is understood suffice for a run? Refuses what could do harm: a URL that carries a password, a ref that
+// looks like an option, a checkout that is the root or home folder, missing or placeholder secrets.
+base::Result<void> validate(const Config& config, const Environment& environment);
+
+// The id that a run is known by: --run, or derived from repository, ref and training command.
+std::string run_id(const Config& config);
+
+std::string describe(const Config& config);  // for `check`: name and value, a line each; no secret's value
+
+}  // namespace config

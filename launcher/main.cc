@@ -1,0 +1,120 @@
+// podlaunch: the start command of a training container. A boot, phase by phase.
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdio>
+#include <string_view>
+
+#include "launcher/base/process.h"
+#include "launcher/boot/boot.h"
+#include "launcher/boot/phases.h"
+#include "launcher/boot/say.h"
+#include "launcher/boot/settle.h"
+#include "launcher/commands/commands.h"
+#include "launcher/config/config.h"
+#include "launcher/pod/identity.h"
+
+namespace {
+
+struct Phase {
+  policy::Decision (*act)(boot::Boot&);
+  std::size_t again_from;  // the phase that a retry of this one begins with
+};
+
+// In this order; each begins where the one before has left the pod.
+constexpr std::array<Phase, 5> kPhases = {{
+    {boot::check_gpus, 0},         // the GPUs that were asked for are there
+    {boot::bring_up_checkout, 1},  // the checkout is sound and as new as it may be
+    {boot::set_up, 2},             // the project is installed
+    {boot::check_checkpoints, 3},  // what training resumes from is whole
+    {boot::train, 3},              // one attempt has run and ended
+}};
+
+// Runs the phases until the policy says that this boot is over.
+int run_phases(boot::Boot& boot) {
+  for (std::size_t index = 0;;) {
+    switch (boot::settle(boot, kPhases[index].act(boot))) {
+      case boot::Next::kGoOn:
+        index = std::min(index + 1, kPhases.size() - 1);
+        break;
+      case boot::Next::kAgain:
+        index = kPhases[index].again_from;
+        break;
+      case boot::Next::kStartOver:
+        index = 0;
+        break;
+      case boot::Next::kEnd:
+        return boot.exit_status;
+    }
+  }
+}
+
+int run(const config::Invocation& invocation, const config::Environment& environment, base::Waiter& waiter) {
+  boot::Boot boot(invocation.config, environment, waiter);
+  base::adopt_orphans();
+  // From here on the run is ours alone, and what it did before is known.
+  if (boot::open_run(boot) == boot::Next::kEnd) return boot.exit_status;
+  // The boot is written ahead: whatever happens now, the next one knows of it.
+  const boot::Next next = boot::settle(boot, boot::begin_boot(boot));
+  const int status = next == boot::Next::kEnd ? boot.exit_status : run_phases(boot);
+  boot.journal.keeper().close(waiter, base::Seconds(2));
+  return status;
+}
+
+// A configuration that cannot be used. Where our exit would make the platform start us again, at once and for ever, the
+// reason is kept on show instead.
+int refuse(const base::Error& error, const config::Invocation& invocation, base::Waiter& waiter) {
+  boot::say("{}", error.message());
+  const bool first_process = pod::identify({}).first_process;
+  const bool exits = invocation.config.on_failure == config::OnEnd::kExit;
+  if (invocation.command != config::Command::kRun || !first_process || exits) return 2;
+  boot::say(
+      "hold: the configuration cannot be used; staying alive instead of being restarted. Change it and restart the "
+      "pod.");
+  return boot::stay(waiter, fmt::format("hold: the configuration cannot be used: {}", error.message()));
+}
+
+int dispatch(const config::Invocation& invocation, const config::Environment& environment, base::Waiter& waiter) {
+  using config::Command;
+  // Only a boot forwards signals; everything else is ended by them, as usual.
+  if (invocation.command != Command::kRun) base::Waiter::restore_signals();
+  switch (invocation.command) {
+    case Command::kHelp:
+      return std::fputs(invocation.help.c_str(), stdout), 0;
+    case Command::kVersion:
+      return std::puts("podlaunch 0.1.0"), 0;
+    case Command::kStatus:
+      return commands::status(invocation, environment);
+    case Command::kResume:
+      return commands::resume(invocation, environment);
+    case Command::kDoctor:
+      return commands::doctor(invocation);
+    case Command::kRepair:
+      return commands::repair(invocation);
+    case Command::kRun:
+    case Command::kCheck:
+    case Command::kExplain:
+      break;
+  }
+  if (const auto valid = config::validate(invocation.config, environment); !valid)
+    return refuse(valid.error(), invocation, waiter);
+  if (invocation.command == Command::kCheck) return commands::check(invocation, environment);
+  if (invocation.command == Command::kExplain) return commands::explain(invocation, environment, waiter);
+  return run(invocation, environment, waiter);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  auto waiter = base::Waiter::open();
+  if (!waiter) return boot::say("{}", waiter.error().message()), 1;
+  const config::Environment environment = pod::own_environment();
+  const auto invocation = config::understand({arguments + 1, arguments + count}, environment);
+  if (!invocation) {
+    config::Invocation unclear;
+    const bool boots = count < 2 || arguments[1][0] == '-' || std::string_view(arguments[1]) == "run";
+    if (!boots) unclear.command = config::Command::kCheck;
+    return refuse(invocation.error(), unclear, *waiter);
+  }
+  return dispatch(*invocation, environment, *waiter);
+}

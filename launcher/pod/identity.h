@@ -1,0 +1,23 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace pod {
+
+using Environment = std::map<std::string, std::string>;
+
+// Who and where we are, as far as it can be told.
+struct Identity {
+  std::string pod;             // the platform's pod id; the host name where there is none
+  std::string host;            // the kernel's boot id: another one is another host, or the host was restarted
+  bool first_process = false;  // PID 1: our exit ends the container
+};
+
+Identity identify(const Environment& environment);
+
+// Our own variables, and those of PID 1 where ours lack them: a login over SSH does not inherit the container's.
+Environment own_environment();
+Environment first_process_environment();
+
+}  // namespace pod

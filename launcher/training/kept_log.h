@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "launcher/base/redaction.h"
+
+namespace training {
+
+// The training's output on disk: train.log and its predecessors train.log.1 …, together at most `files_max` times
+// `bytes_max`. Secrets are taken out line by line before anything is written.
+class KeptLog {
+ public:
+  KeptLog(std::filesystem::path folder, const base::Redactor& redactor)
+      : folder_(std::move(folder)), redactor_(redactor) {}
+
+  void write(std::string_view bytes);
+  // Writes a last line that has no end yet.
+  void finish();
+
+  static constexpr std::size_t bytes_max = 16U << 20;
+  static constexpr int files_max = 4;
+
+ private:
+  void put(std::string_view text);
+  bool open();
+  void rotate();
+
+  std::filesystem::path folder_;
+  const base::Redactor& redactor_;
+  base::UniqueFd file_;
+  std::size_t size_bytes_ = 0;
+  std::string line_;
+};
+
+}  // namespace training
