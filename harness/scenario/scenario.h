@@ -78,34 +78,40 @@ struct Moment {
   bool every = false;  // fires each time, not only the first
 };
 
+// SIGTERM, grace, SIGKILL, a new pod on the same volume.
 struct SpotInterrupt {
-  std::optional<Duration> grace;
-};                        // SIGTERM, grace, SIGKILL, a new pod on the same volume
-struct KillContainer {};  // SIGKILL to everything; the platform restarts it
-struct RecreatePod {};    // a new container disk and a new pod id
+  std::optional<Duration> grace;  // the platform's where it is not given
+};
+// SIGKILL to everything; the platform restarts it.
+struct KillContainer {};
+// A new container disk and a new pod id.
+struct RecreatePod {};
 struct NetworkDown {
-  Duration lasting{0};
-};  // zero: for good
+  Duration lasting{0};  // zero: for good
+};
+// Both empty: a default file with numbered content.
 struct UpstreamCommit {
   std::string path;
   std::string content;
-};  // empty: a default file with numbered content
+};
 enum class EditKind { kModify, kUntracked, kCommit };
 struct UserEdit {
   EditKind kind;
-  std::string path;
+  std::string path;  // relative to the checkout
   std::string content;
-};  // path relative to the checkout
+};
 struct GitDamage {
-  std::string kind;
-};  // a name from the damage catalogue
+  std::string kind;  // a name from the damage catalogue
+};
 enum class TrainerFaultKind { kCrash, kOutOfMemory, kSegfault, kExitZero, kHang, kFinishExitOne };
+// Only with a `step` moment.
 struct TrainerFault {
   TrainerFaultKind kind;
-};  // only with a `step` moment
+};
+// The next `times` calls of pip fail.
 struct PipFails {
-  int times = 1;
-};  // the next `times` calls of pip fail; 0: all from now on
+  int times = 1;  // 0: all from now on
+};
 
 using Action = std::variant<SpotInterrupt, KillContainer, RecreatePod, NetworkDown, UpstreamCommit, UserEdit, GitDamage,
                             TrainerFault, PipFails>;

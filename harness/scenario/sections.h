@@ -1,0 +1,42 @@
+// The sections of a scenario's file, as tables. Each table is the only list of its keys: the parser reads by it, and
+// the schema is held against it.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "harness/scenario/section.h"
+
+namespace scenario {
+
+// read_pod.cc: the world before anything happens
+const Section<Pod>& pod_section();
+const Section<Disk>& disk_section();
+const Section<Repository>& repository_section();
+const Section<Trainer>& trainer_section();
+const Section<InitialFile>& file_section();
+void read_files(Reader& reader, const YAML::Node& node, std::vector<InitialFile>& files);
+
+// read_start.cc: what PID 1 runs
+const Section<Start>& start_section();
+const Names& podlaunch_keys();  // the keys of `podlaunch:` that mean something here; others are flags as they stand
+void read_start(Reader& reader, const YAML::Node& node, Start& start);
+
+// read_timeline.cc: what happens to it
+const Section<TimelineEntry>& timeline_section();
+const Section<Moment>& moment_section();
+const Section<SpotInterrupt>& spot_interrupt_section();
+const Section<NetworkDown>& network_section();
+const Section<UpstreamCommit>& upstream_commit_section();
+const Section<UserEdit>& user_edit_section();
+const Names& plain_action_names();    // actions that are a word alone
+const Names& one_key_action_names();  // actions that are a map of one key
+void read_timeline(Reader& reader, const YAML::Node& node, std::vector<TimelineEntry>& timeline);
+
+// read_expect.cc: how it should end
+const Section<Expect>& expect_section();
+const Section<Bound>& bound_section();
+const Section<Allowance>& allowance_section();
+void read_allowances(Reader& reader, const YAML::Node& node, std::vector<Allowance>& allowances);
+
+}  // namespace scenario
