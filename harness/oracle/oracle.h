@@ -20,8 +20,8 @@ enum class Status {
 struct Verdict {
   std::string oracle;  // "never-loops"
   Status status = Status::kUnknown;
-  std::string reason;  // for people; never empty
-  bool proven = false; // for a failure of never-loops: proven, not only observed
+  std::string reason;                    // for people; never empty
+  bool proven = false;                   // for a failure of never-loops: proven, not only observed
   std::vector<std::string> assumptions;  // what a proof rests on
 };
 

@@ -16,7 +16,7 @@ enum class Judgement { kPass, kFail, kUnknown, kSetupError };  // exit status 0,
 struct Finding {
   std::string subject;  // "outcome", "boots", "never-loops", …
   Judgement judgement = Judgement::kUnknown;
-  std::string text;     // "2 boots, as expected", "never-loops fails (proven), as expected: …"
+  std::string text;  // "2 boots, as expected", "never-loops fails (proven), as expected: …"
 };
 
 struct ScenarioResult {
@@ -25,12 +25,12 @@ struct ScenarioResult {
   std::string variant;
   std::string story;
   Judgement judgement = Judgement::kUnknown;
-  std::string reason;             // one line: the first thing that decides
+  std::string reason;  // one line: the first thing that decides
   std::vector<Finding> findings;
   std::vector<Verdict> verdicts;
-  pod::WorldRecord record;        // without disks once the world is gone
-  std::string kept_folder;        // after a failure: where disks and logs were kept
-  std::string replay;             // a command line
+  pod::WorldRecord record;  // without disks once the world is gone
+  std::string kept_folder;  // after a failure: where disks and logs were kept
+  std::string replay;       // a command line
 };
 
 // Pure: asks every oracle that is not allowed away, checks every expectation. UNKNOWN beats PASS, FAIL beats UNKNOWN.

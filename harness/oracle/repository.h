@@ -1,0 +1,21 @@
+// Looking for work in the repositories that lie on the world's disks, sound or damaged, without touching them.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+
+namespace oracle {
+
+// Whether a folder looks like a git directory: a `.git`, a bare repository, or what damage has left of one.
+bool looks_like_git_folder(const std::filesystem::path& folder);
+
+// Calls `visit` with the content of every blob of at least `size_min` bytes that something in the repository still
+// leads to: a reference (rescued ones, stashes and remote-tracking ones too), a reflog, or the index. Damage hides the
+// objects it hit and nothing else. An error says that git could not be asked at all.
+base::Result<void> visit_reachable_blobs(const std::filesystem::path& git_folder, std::size_t size_min,
+                                         const std::function<void(const std::string& content)>& visit);
+
+}  // namespace oracle
