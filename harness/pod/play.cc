@@ -113,6 +113,7 @@ base::Result<void> World::Play::start_services() {
     auto service = launch_service(command, log.get(), materials_.service_descriptors);
     if (!service) return base::fail(service.error());
     if (auto adopted = stage_->adopt(service->id, stage::Troupe::kService); !adopted) return adopted;
+    services_.insert(service->id);
     service->go();
   }
   return {};
@@ -180,7 +181,7 @@ void World::Play::ended(const stage::Process& process, base::WaitStatus status) 
     }
     note_activity();
   }
-  if (process.troupe == stage::Troupe::kService) {
+  if (services_.contains(process.id)) {
     return give_up(base::Error{
         .code = base::ErrorCode::kSystem,
         .operation = "keep the world's services up",

@@ -106,6 +106,7 @@ class World::Play : public stage::Watcher {
   bool network_down_ = false;
   int pip_failures_left_ = 0;  // -1: all
 
+  std::set<pid_t> services_;  // those that the world started itself
   std::string boot_id_file_;
   std::string uptime_file_;
   std::size_t answers_read_ = 0;

@@ -9,6 +9,10 @@
 // Asleep means state S. State D is work in progress, except for a parent that waits for its vfork child. A thread in a
 // ptrace stop has something pending, except where the stage itself holds it.
 //
+// Packets on loopback are handed over by the kernel in its own time: under load both ends can be asleep while a packet
+// is between them. So a connection with unacknowledged data, or in the middle of opening or closing, counts as pending,
+// for as long as such a thing can take.
+//
 // A thread that waits in a call without a timeout of its own, on a socket that has one, is given its deadline here: it
 // is enough to know it once the world rests, and so reads need not be trapped.
 #include <fcntl.h>
@@ -26,9 +30,30 @@
 
 namespace stage {
 
+// A connection whose other end has stopped reading stays under way for ever; loopback never takes this long.
+static constexpr Nanoseconds kPacketsTakeAtMost = kSecond / 2;
+
 static bool event_pending() {
   siginfo_t info{};
   return ::waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 && info.si_pid != 0;
+}
+
+// Whether a TCP connection of this network namespace has something under way.
+static bool packets_under_way() {
+  static const base::UniqueFd table(::open("/proc/thread-self/net/tcp", O_RDONLY | O_CLOEXEC));
+  std::string text(16384, '\0');
+  const ssize_t size = table.valid() ? ::pread(table.get(), text.data(), text.size(), 0) : 0;
+  text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+  for (auto line = text.find('\n'); line != std::string::npos && line + 1 < text.size();
+       line = text.find('\n', line + 1)) {
+    unsigned state = 0;
+    unsigned long unsent = 0;
+    if (std::sscanf(text.c_str() + line + 1, " %*d: %*s %*s %x %lx", &state, &unsent) != 2) continue;
+    constexpr unsigned kListen = 10;
+    constexpr unsigned kSettled = 1U << 1 | 1U << 5 | 1U << 6 | 1U << 7 | 1U << 8;  // open, waiting to close, or closed
+    if (state != kListen && (unsent != 0 || (kSettled >> state & 1) == 0)) return true;
+  }
+  return false;
 }
 
 bool Stage::everybody_waits() {
@@ -39,6 +64,7 @@ bool Stage::everybody_waits() {
   changed = false;
   if (!scan(changed) || changed) return false;
   if (event_pending() || watcher_.drain()) return false;
+  if (packets_under_way() && real_now() - last_event_ < kPacketsTakeAtMost) return false;
   find_socket_deadlines();
   return true;
 }

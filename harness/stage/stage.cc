@@ -19,7 +19,7 @@ namespace stage {
 static constexpr int kSyscallStop = SIGTRAP | 0x80;
 static constexpr int kEventStop = 128;  // PTRACE_EVENT_STOP
 
-static Nanoseconds real_now() {
+Nanoseconds real_now() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * kSecond + now.tv_nsec;
@@ -43,7 +43,8 @@ static std::string base_name(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
 }
 
-Stage::Stage(VirtualClock& clock, Watcher& watcher) : clock_(clock), watcher_(watcher), busy_since_(real_now()) {
+Stage::Stage(VirtualClock& clock, Watcher& watcher)
+    : clock_(clock), watcher_(watcher), last_event_(real_now()), last_jump_(last_event_) {
   // Blocked, so that wait_for_event can take it in sigtimedwait and none is lost between a look and the wait.
   sigset_t child;
   sigemptyset(&child);
@@ -91,6 +92,7 @@ Pause Stage::run() {
     int status = 0;
     const pid_t id = ::waitpid(-1, &status, __WALL | WNOHANG);
     if (id > 0) {
+      last_event_ = real_now();
       handle(id, status);
       continue;
     }
@@ -107,20 +109,37 @@ Pause Stage::run() {
     }
     if (timers_.empty()) return nobody ? Pause::kEmpty : Pause::kDeadlock;
     clock_.jump_to(timers_.begin()->first.first);
-    busy_since_ = real_now();
+    last_jump_ = real_now();
+    computed_.clear();
   }
   return Pause::kStopped;
 }
 
-void Stage::wait_for_event() {
-  // Computation that goes on for a second of real time without any jump is charged, else a busy loop beside a sleeper
-  // would never let it wake.
+// Computation that goes on for a second without any jump is charged from then on, else a busy loop beside a sleeper
+// would never let it wake. What counts is the processor time of the world, not how busy the machine is with other
+// things.
+void Stage::charge_computation() {
   constexpr Nanoseconds kFree = kSecond;
-  const Nanoseconds busy = real_now() - busy_since_;
-  if (busy > kFree) {
-    clock_.charge_computation(busy - kFree);
-    busy_since_ += busy - kFree;
+  constexpr Nanoseconds kBetweenMeasures = kSecond / 50;
+  const Nanoseconds now = real_now();
+  if (now - last_jump_ < kFree || now - last_measure_ < kBetweenMeasures) return;
+  Nanoseconds spent = 0;
+  for (const auto& [id, process] : processes_) {
+    clockid_t clock = 0;
+    timespec time{};
+    if (::clock_getcpuclockid(id, &clock) != 0 || ::clock_gettime(clock, &time) != 0) continue;
+    const Nanoseconds total = time.tv_sec * kSecond + time.tv_nsec;
+    const auto [known, is_new] = computed_.try_emplace(id, total);
+    spent += total - known->second;
+    known->second = total;
   }
+  // The first measure after a jump only shows where each process stands.
+  if (last_measure_ > last_jump_) clock_.charge_computation(spent);
+  last_measure_ = now;
+}
+
+void Stage::wait_for_event() {
+  charge_computation();
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);

@@ -106,6 +106,7 @@ class Stage {
   void resume(Thread& thread, int request, int signal = 0);
   Thread& thread_for(pid_t id);
   void wait_for_event();
+  void charge_computation();
 
   // idle.cc
   bool everybody_waits();
@@ -165,8 +166,14 @@ class Stage {
   bool stop_requested_ = false;
   bool services_held_ = false;
   std::uint64_t stops_ = 0;
-  Nanoseconds busy_since_ = 0;  // monotonic, real
+  Nanoseconds last_event_ = 0;             // monotonic, real
+  Nanoseconds last_jump_ = 0;              // monotonic, real
+  Nanoseconds last_measure_ = 0;           // monotonic, real
+  std::map<pid_t, Nanoseconds> computed_;  // what each process had computed at the last measure
 };
+
+// The simulator's own clock.
+Nanoseconds real_now();
 
 // Makes a path absolute and removes ".", ".." and doubled slashes, by its letters alone.
 std::string normalise(std::string_view path);

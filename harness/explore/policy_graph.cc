@@ -1,0 +1,304 @@
+// The environment of the proof. It may do anything that is possible at all, at any time and in any order; it need not
+// be likely. Possible means:
+//
+//   no process       the platform starts a boot (configuration and GPUs as before, as when held, or new; with or
+//   without
+//                    progress found on disk), or the ledger turns out to be unusable before the boot can be recorded
+//   any process      killed without a word, told to end, the ledger lost, obstacles, time, the clock, releases, new
+//   commits bootstrap        a phase fails of any cause, with the fingerprint of the failure before or another; an
+//   attempt begins attempt          progress; an end of any cause, with either fingerprint, with or without an older
+//   checkpoint concluding       publishing or stopping fails
+//
+// Kills between any two of these are states of their own, since each state can be followed by a kill. A kill between an
+// observation and its record is the kill before that observation.
+
+#include "harness/explore/policy_graph.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace explore {
+
+namespace {
+
+using namespace policy;
+
+constexpr std::uint64_t now = 1;    // as it is now; the canonical value
+constexpr std::uint64_t then = 2;   // as it was when it failed or was held
+constexpr std::uint64_t other = 3;  // neither
+
+// --- Keys ----------------------------------------------------------------------------------------------------------
+
+// Fields are packed in the order of the calls, and unpacked in the same.
+class Packer {
+ public:
+  void add(std::uint64_t value, unsigned bits) {
+    CHECK(value < (1ULL << bits));
+    key_ |= value << used_;
+    used_ += bits;
+    CHECK(used_ <= 64);
+  }
+  std::uint64_t key() const { return key_; }
+
+ private:
+  std::uint64_t key_ = 0;
+  unsigned used_ = 0;
+};
+
+class Unpacker {
+ public:
+  explicit Unpacker(std::uint64_t key) : key_(key) {}
+  std::uint64_t take(unsigned bits) {
+    const std::uint64_t value = key_ & ((1ULL << bits) - 1);
+    key_ >>= bits;
+    return value;
+  }
+  unsigned number(unsigned bits) { return static_cast<unsigned>(take(bits)); }
+  bool flag() { return take(1) != 0; }
+
+ private:
+  std::uint64_t key_;
+};
+
+std::uint64_t relative(std::uint64_t remembered, std::uint64_t current) {
+  if (remembered == 0) return 0;
+  return remembered == current ? now : then;
+}
+
+std::uint64_t seconds_limit(const Limits& limits) {
+  if (limits.seconds_max == 0 || limits.paid_seconds_max == 0) return limits.seconds_max + limits.paid_seconds_max;
+  return std::max(limits.seconds_max, limits.paid_seconds_max);
+}
+
+}  // namespace
+
+std::uint64_t key_of(const State& state, const Limits& limits) {
+  const History& history = state.history;
+  Packer packer;
+  packer.add(std::min(history.same_failures, limits.same_failures), 3);
+  packer.add(std::min(history.failures, limits.failures), 4);
+  packer.add(std::min(history.transients, limits.transients), 5);
+  packer.add(std::min(history.preemptions, limits.preemptions), 6);
+  packer.add(std::min(history.unclean_ends, limits.unclean_ends), 4);
+  packer.add(history.older_checkpoint_tried, 1);
+  packer.add(history.same_failures > 0 ? 1 : 0, 1);
+  packer.add(relative(history.failure_hardware, history.hardware), 2);
+  packer.add(history.failed_on_other_hardware, 1);
+  packer.add(history.finished, 1);
+  packer.add(std::min(history.conclusion_failures, limits.conclusion_failures), 4);
+  packer.add(history.hold ? 1 + static_cast<std::uint64_t>(history.hold->reason) : 0, 5);
+  const HoldRecord hold = history.hold.value_or(HoldRecord{});
+  packer.add(relative(hold.configuration, history.configuration), 2);
+  packer.add(relative(hold.commit, history.commit), 2);
+  packer.add(relative(hold.hardware, history.hardware), 2);
+  packer.add(history.commit != 0 ? 1 : 0, 1);
+  packer.add(history.boot_open, 1);
+  packer.add(history.attempt_open, 1);
+  packer.add(history.told_to_end, 1);
+  packer.add(history.progressed, 1);
+  packer.add(history.ledger_lost, 1);
+  packer.add(static_cast<std::uint64_t>(state.place), 2);
+  packer.add(state.done, 1);
+  packer.add(state.held, 1);
+  packer.add(std::min(history.attempts_used, limits.attempts_max), 4);
+  packer.add(std::min(history.seconds_used, seconds_limit(limits)), 2);
+  return packer.key();
+}
+
+State state_of(std::uint64_t key) {
+  State state;
+  History& history = state.history;
+  Unpacker unpacker(key);
+  history.same_failures = unpacker.number(3);
+  history.failures = unpacker.number(4);
+  history.transients = unpacker.number(5);
+  history.preemptions = unpacker.number(6);
+  history.unclean_ends = unpacker.number(4);
+  history.older_checkpoint_tried = unpacker.flag();
+  history.fingerprint = unpacker.take(1);
+  history.failure_hardware = unpacker.take(2);
+  history.failed_on_other_hardware = unpacker.flag();
+  history.finished = unpacker.flag();
+  history.conclusion_failures = unpacker.number(4);
+  const int reason = static_cast<int>(unpacker.take(5)) - 1;
+  HoldRecord hold;
+  hold.configuration = unpacker.take(2);
+  hold.commit = unpacker.take(2);
+  hold.hardware = unpacker.take(2);
+  if (reason >= 0) {
+    hold.reason = static_cast<HoldReason>(reason);
+    history.hold = hold;
+  }
+  history.commit = unpacker.take(1);
+  history.boot_open = unpacker.flag();
+  history.attempt_open = unpacker.flag();
+  history.told_to_end = unpacker.flag();
+  history.progressed = unpacker.flag();
+  history.ledger_lost = unpacker.flag();
+  state.place = static_cast<Place>(unpacker.take(2));
+  state.done = unpacker.flag();
+  state.held = unpacker.flag();
+  history.attempts_used = unpacker.take(4);
+  history.seconds_used = unpacker.take(2);
+  history.configuration = now;
+  history.hardware = now;
+  return state;
+}
+
+namespace {
+
+// --- Turns ---------------------------------------------------------------------------------------------------------
+
+Place place_after(const State& state, const Decision& decision) {
+  if (std::holds_alternative<Hold>(decision)) return Place::kHeld;
+  if (std::holds_alternative<Finish>(decision)) return Place::kConcluding;
+  if (std::holds_alternative<Leave>(decision) || std::holds_alternative<Exit>(decision)) return Place::kOff;
+  return state.place == Place::kConcluding ? Place::kConcluding : Place::kWorking;
+}
+
+// Obstacles and ledger trouble are looked for anew by each boot.
+bool outlives_a_restart(HoldReason reason) {
+  switch (reason) {
+    case HoldReason::kSecretMissing:
+    case HoldReason::kGpusMissing:
+    case HoldReason::kGpuCheckHung:
+    case HoldReason::kCheckpointsLost:
+    case HoldReason::kLeasedElsewhere:
+    case HoldReason::kStopUnsafe:
+    case HoldReason::kObstacle:
+    case HoldReason::kLedgerUnusable:
+      return false;
+    default:
+      return true;
+  }
+}
+
+class TurnList {
+ public:
+  TurnList(const PolicyOnTrial& trial, const State& state, std::vector<Turn>& turns)
+      : trial_(trial), state_(state), turns_(turns) {
+    turns_.clear();
+  }
+
+  void off() {
+    for (const std::uint64_t configuration : {now, then, other}) {
+      if (configuration == then && !state_.history.hold) continue;
+      for (const std::uint64_t hardware : {now, then, other}) {
+        if (hardware == then && !state_.history.hold && state_.history.failure_hardware != then) continue;
+        for (const bool older_checkpoint : {false, true}) {
+          add(BootBegan{configuration, hardware, false, older_checkpoint});
+          add(BootBegan{configuration, hardware, true, older_checkpoint});
+        }
+      }
+    }
+    for (const auto trouble : {LedgerTrouble::kUnreadable, LedgerTrouble::kUnwritable, LedgerTrouble::kHung}) {
+      add(LedgerFailed{trouble});
+    }
+  }
+
+  void any_process() {
+    killed();
+    add(Preempted{});
+    if (!state_.history.attempt_open) add(AttemptBegan{});
+    for (const std::uint64_t identity : {now, then, other}) {
+      add(CommitSeen{identity});
+      add(ConfigurationSeen{identity});
+    }
+    add(TimePassed{1});
+    add(ClockStrange{});
+    for (const auto obstacle : {Obstacle::kSecretMissing, Obstacle::kGpusMissing, Obstacle::kGpuCheckHung,
+                                Obstacle::kCheckpointsLost, Obstacle::kLeasedElsewhere, Obstacle::kStopUnsafe}) {
+      add(Blocked{obstacle});
+    }
+    add(ObstacleCleared{});
+    add(ResumeAsked{});
+    for (const auto trouble : {LedgerTrouble::kUnwritable, LedgerTrouble::kHung}) add(LedgerFailed{trouble});
+  }
+
+  void bootstrap() {
+    for (const auto phase : {Phase::kSetup, Phase::kCheckout, Phase::kGpus, Phase::kCheckpoints}) {
+      for (const auto cause : {Cause::kUnknown, Cause::kDeterministic, Cause::kTransient, Cause::kEnvironment}) {
+        for (const std::uint64_t fingerprint : {now, other}) add(PhaseFailed{phase, cause, fingerprint});
+      }
+    }
+    add(Progressed{});  // a checkpoint is found that the ledger did not know of
+  }
+
+  void attempt() {
+    add(Progressed{});
+    for (const auto cause : {Cause::kUnknown, Cause::kFinished, Cause::kDeterministic, Cause::kEnvironment,
+                             Cause::kTransient, Cause::kPreempted}) {
+      for (const std::uint64_t fingerprint : {now, other}) {
+        for (const bool older_checkpoint : {false, true}) add(AttemptEnded{cause, fingerprint, older_checkpoint});
+      }
+    }
+  }
+
+  void concluding() {
+    for (const auto conclusion : {Conclusion::kPublish, Conclusion::kStop}) add(ConclusionFailed{conclusion});
+  }
+
+  // What a timeline can bring about.
+  void scenario() {
+    if (state_.place == Place::kOff) return add(BootBegan{now, now, false, false});
+    killed();
+    add(Preempted{});
+    if (state_.place == Place::kHeld) add(CommitSeen{other});
+    if (state_.place != Place::kWorking) return;
+    if (!state_.history.attempt_open) {
+      add(AttemptBegan{});
+      return add(PhaseFailed{Phase::kSetup, Cause::kUnknown, now});
+    }
+    add(Progressed{});
+    add(AttemptEnded{Cause::kUnknown, now, false});
+    add(AttemptEnded{Cause::kUnknown, other, false});
+    add(AttemptEnded{Cause::kFinished, now, false});
+  }
+
+ private:
+  void add(const Observation& observation) { turns_.push_back(take_turn(trial_, state_, observation)); }
+  void killed() {
+    turns_.push_back({std::nullopt, std::nullopt, state_});
+    turns_.back().next.place = Place::kOff;
+    turns_.back().next.history.ledger_lost = false;  // that was known in memory only
+  }
+
+  const PolicyOnTrial& trial_;
+  const State& state_;
+  std::vector<Turn>& turns_;
+};
+
+}  // namespace
+
+Turn take_turn(const PolicyOnTrial& trial, const State& state, const Observation& observation) {
+  Turn turn{observation, trial.decide(state.history, observation, trial.limits), state};
+  const Decision& decision = *turn.decision;
+  State& next = turn.next;
+  next.history = trial.advance(state.history, observation, decision);
+  next.place = place_after(state, decision);
+  if (next.place == Place::kOff) next.history.ledger_lost = false;
+  const auto* end = std::get_if<AttemptEnded>(&observation);
+  if (end != nullptr && end->cause == Cause::kFinished && !state.history.ledger_lost) next.done = true;
+  if (const auto* hold = std::get_if<Hold>(&decision)) next.held = state.held || outlives_a_restart(hold->reason);
+  // That the ledger can be used again says nothing about the hold it remembers.
+  const bool goes_on = std::holds_alternative<Run>(decision) && !state.history.ledger_lost;
+  if (goes_on || std::holds_alternative<Finish>(decision)) next.held = false;
+  return turn;
+}
+
+void list_turns(const PolicyOnTrial& trial, const State& state, std::vector<Turn>& turns) {
+  TurnList list(trial, state, turns);
+  if (trial.only_scenarios) return list.scenario();
+  if (state.place == Place::kOff) return list.off();
+  list.any_process();
+  if (state.place == Place::kConcluding) list.concluding();
+  if (state.place != Place::kWorking) return;
+  if (state.history.attempt_open) {
+    list.attempt();
+  } else {
+    list.bootstrap();
+  }
+}
+
+}  // namespace explore

@@ -1,0 +1,285 @@
+// simrun's command line. The first word chooses a command; anything else is scenarios to replay.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <thread>
+
+#include "harness/explore/doctor.h"
+#include "harness/explore/workers.h"
+#include "harness/report/json.h"
+#include "harness/report/junit.h"
+#include "harness/report/terminal.h"
+#include "harness/scenario/parse.h"
+#include "harness/scenario/schema.h"
+#include "harness/services/git_server.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Words = std::vector<std::string>;
+constexpr int kSetupError = 3;
+
+int complain(const std::string& message) {
+  std::cerr << "simrun: " << message << "\n";
+  return kSetupError;
+}
+
+int complain(const base::Error& error) {
+  return complain(error.message());
+}
+
+// Parses with CLI11, whose own exit codes mean something else here. Nothing: go on.
+std::optional<int> parse(CLI::App& app, Words words) {
+  std::ranges::reverse(words);
+  try {
+    app.parse(words);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    return complain(std::string(error.what()) + "\nRun `simrun --help` for what can be said.");
+  }
+  return std::nullopt;
+}
+
+std::string program_folder() {
+  std::error_code code;
+  return fs::read_symlink("/proc/self/exe", code).parent_path();
+}
+
+// Fixtures lie beside the sources in a checkout and under share/ in a package.
+base::Result<explore::Settings> find_settings() {
+  explore::Settings settings;
+  const fs::path folder = program_folder();
+  settings.simrun = folder / "simrun";
+  std::error_code code;
+  settings.simrun = fs::read_symlink("/proc/self/exe", code);
+  if (fs::exists(folder / "podlaunch")) settings.podlaunch = folder / "podlaunch";
+  for (const fs::path& place : {folder / "../share/podlaunch/fixtures", folder / "../../../fixtures"}) {
+    if (fs::exists(place / "repositories", code)) {
+      settings.fixtures = fs::canonical(place, code);
+      return settings;
+    }
+  }
+  return base::fail(base::Error{
+      .code = base::ErrorCode::kNotFound,
+      .operation = "find the fixtures",
+      .path = {},
+      .system_errno = 0,
+      .detail = fmt::format("neither ../share/podlaunch/fixtures nor ../../../fixtures is there, seen from {}",
+                            folder.string()),
+      .remedy = "Run simrun from its checkout (./dev simrun) or from an unpacked package"});
+}
+
+// Files as they are named; folders stand for the scenarios in them.
+base::Result<Words> scenario_files(const Words& paths) {
+  Words files;
+  for (const auto& path : paths) {
+    std::error_code code;
+    if (!fs::is_directory(path, code)) {
+      files.push_back(path);
+      continue;
+    }
+    Words found;
+    for (const auto& entry : fs::directory_iterator(path, code)) {
+      if (entry.path().extension() == ".yaml") found.push_back(entry.path());
+    }
+    if (found.empty())
+      return base::fail(base::invalid_input(fmt::format("the folder {} holds no scenario (*.yaml)", path)));
+    std::ranges::sort(found);
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  return files;
+}
+
+base::Result<std::vector<scenario::Scenario>> load_all(const Words& paths) {
+  const auto files = scenario_files(paths);
+  if (!files) return base::fail(files.error());
+  std::vector<scenario::Scenario> scenarios;
+  for (const auto& file : *files) {
+    auto loaded = scenario::load(file);
+    if (!loaded) return base::fail(loaded.error());
+    std::ranges::move(*loaded, std::back_inserter(scenarios));
+  }
+  return scenarios;
+}
+
+bool write_report(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << text;
+  file.close();
+  if (!file) complain(fmt::format("cannot write the report {}: {}", path, std::strerror(errno)));
+  return static_cast<bool>(file);
+}
+
+int replay(const Words& words) {
+  CLI::App app{"Replays scenarios and says PASS (0), FAIL (1), UNKNOWN (2) or SETUP ERROR (3).", "simrun"};
+  Words paths;
+  std::string junit;
+  std::string json;
+  std::string variant;
+  int workers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  bool verbose = false;
+  bool show_log = false;
+  auto settings = find_settings();
+  if (!settings) return complain(settings.error());
+  app.add_option("scenarios", paths, "scenario files, or folders of them")->required();
+  app.add_option("-j,--jobs", workers, "worlds side by side (default: one a processor)")->check(CLI::Range(1, 256));
+  app.add_option("--variant", variant, "only this instance of a scenario with for-each");
+  app.add_option("--junit", junit, "write a JUnit report to this file");
+  app.add_option("--json", json, "write everything that was recorded to this file");
+  app.add_option("--epoch", settings->epoch_seconds, "the virtual clock's beginning, seconds since 1970");
+  app.add_option("--real-seconds-max", settings->real_seconds_max,
+                 "end a world that takes longer than this in real time");
+  app.add_flag("--keep", settings->keep, "keep every world's folder, not only those of failures");
+  app.add_flag("-v,--verbose", verbose, "the timeline of every scenario, also of those that pass");
+  app.add_flag("--log", show_log, "the container's output, with virtual times");
+  if (const auto done = parse(app, words)) return *done;
+
+  auto scenarios = load_all(paths);
+  if (!scenarios) return complain(scenarios.error());
+  if (!variant.empty()) std::erase_if(*scenarios, [&](const auto& one) { return one.variant != variant; });
+  if (scenarios->empty()) return complain(fmt::format("no scenario has the variant {}", variant));
+
+  const bool colour = report::colour_wanted(::isatty(1) != 0, std::getenv("NO_COLOR"));
+  const bool in_full = verbose || scenarios->size() == 1;
+  const auto show = [&](const oracle::ScenarioResult& result) {
+    const bool details = in_full || result.judgement != oracle::Judgement::kPass;
+    std::cout << (details ? report::render(result, colour) : report::render_line(result, colour)) << std::flush;
+    if (!show_log) return;
+    for (const auto& line : result.record.log) {
+      std::cout << fmt::format("  {:>10.1f} s  {}\n", std::chrono::duration<double>(line.at).count(), line.text);
+    }
+  };
+  const auto results = explore::play_all(*scenarios, *settings, workers, show);
+  if (scenarios->size() > 1) std::cout << report::render_count(results, colour);
+  bool written = true;
+  if (!junit.empty()) written = write_report(junit, report::to_junit(results)) && written;
+  if (!json.empty()) written = write_report(json, report::to_json(results)) && written;
+  if (!written) return kSetupError;
+  int status = 0;
+  // A failure is worse news than a doubt, and a world that could not be built worse than either.
+  for (const auto& result : results) status = std::max(status, oracle::exit_status(result.judgement) == 1 ? 1 : 0);
+  for (const auto& result : results) {
+    if (result.judgement == oracle::Judgement::kSetupError) return kSetupError;
+    if (result.judgement == oracle::Judgement::kUnknown && status == 0) status = 2;
+  }
+  return status;
+}
+
+int check(const Words& words) {
+  CLI::App app{"Reads scenarios and says what is wrong with them, without playing them.", "simrun check"};
+  Words paths;
+  app.add_option("scenarios", paths, "scenario files, or folders of them")->required();
+  if (const auto done = parse(app, words)) return *done;
+  const auto scenarios = load_all(paths);
+  if (!scenarios) return complain(scenarios.error());
+  std::cout << fmt::format("{} scenario{} can be played.\n", scenarios->size(), scenarios->size() == 1 ? "" : "s");
+  return 0;
+}
+
+int list(const Words& words) {
+  CLI::App app{"Lists scenarios with their stories.", "simrun list"};
+  Words paths{"scenarios"};
+  app.add_option("scenarios", paths, "scenario files, or folders of them (default: scenarios/)");
+  if (const auto done = parse(app, words)) return *done;
+  const auto scenarios = load_all(paths);
+  if (!scenarios) return complain(scenarios.error());
+  for (const auto& one : *scenarios) {
+    std::cout << fmt::format("{}{}\n    {}\n", one.file, one.variant.empty() ? "" : " [" + one.variant + "]",
+                             one.story);
+  }
+  return 0;
+}
+
+int doctor(const Words& words) {
+  CLI::App app{"Says whether this machine can play scenarios, and what to enable where it cannot.", "simrun doctor"};
+  if (const auto done = parse(app, words)) return *done;
+  const auto settings = find_settings();
+  if (!settings) return complain(settings.error());
+  bool good = true;
+  for (const auto& one : explore::examine_machine(*settings)) {
+    std::cout << fmt::format("{}  {}: {}\n", one.good ? "ok " : "NO ", one.what, one.detail);
+    good = good && one.good;
+  }
+  return good ? 0 : kSetupError;
+}
+
+int schema(const Words& words) {
+  CLI::App app{"Prints the JSON Schema of scenarios, for editors.", "simrun schema"};
+  if (const auto done = parse(app, words)) return *done;
+  std::cout << scenario::schema();
+  return 0;
+}
+
+int make_new(const Words& words) {
+  CLI::App app{"Writes a scenario to start from.", "simrun new"};
+  std::string path;
+  app.add_option("file", path, "the scenario's file, such as scenarios/my_case.yaml")->required();
+  if (const auto done = parse(app, words)) return *done;
+  std::error_code code;
+  if (fs::exists(path, code)) return complain(path + " is there already, and stays as it is. Choose another name.");
+  std::ofstream file(path);
+  file << R"(# yaml-language-server: $schema=../harness/scenario/schema.json
+name: a container killed in the middle of training
+story: The container dies at step 60; the platform starts it again and the training goes on.
+pod:
+  platform: runpod
+  disks:
+    /workspace: {kind: volume, size: 20GiB}
+start:
+  podlaunch:
+    repo: https://github.com/nexthybrid/AReaL.git
+    ref: DL4Math
+    checkout: /workspace/AReaL
+    setup: [pip install -e .]
+    train: [bash, examples/cloud_gsm8k/run_training_cloud.sh, 1hour]
+timeline:
+  - {when: {step: 60}, do: kill-container}
+expect:
+  outcome: completed
+  boots: 2
+  resumed-at-least: 40
+)";
+  file.close();
+  if (!file) return complain(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+  std::cout << fmt::format("{} is written. Play it with: simrun {}\n", path, path);
+  return 0;
+}
+
+int service(const Words& words) {
+  CLI::App app{"A service of a world; started by simrun itself.", "simrun service"};
+  std::string kind;
+  services::GitServer server;
+  app.add_option("kind", kind)->required();
+  app.add_option("--root", server.root)->required();
+  app.add_option("--descriptor", server.descriptor)->required();
+  app.add_option("--log", server.log)->required();
+  if (const auto done = parse(app, words)) return *done;
+  if (kind != "git") return complain("unknown service " + kind);
+  return services::run_git_server(server);
+}
+
+const std::map<std::string, std::function<int(const Words&)>>& commands() {
+  static const std::map<std::string, std::function<int(const Words&)>> table{
+      {"check", check}, {"doctor", doctor}, {"list", list}, {"new", make_new}, {"schema", schema}, {"service", service},
+  };
+  return table;
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  Words words(values + 1, values + count);
+  if (!words.empty()) {
+    const auto command = commands().find(words.front());
+    if (command != commands().end()) return command->second({words.begin() + 1, words.end()});
+  }
+  return replay(words);
+}
