@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "harness/explore/doctor.h"
+#include "harness/explore/prove.h"
 #include "harness/explore/workers.h"
 #include "harness/report/json.h"
 #include "harness/report/junit.h"
@@ -253,6 +254,16 @@ expect:
   return 0;
 }
 
+int prove(const Words& words) {
+  CLI::App app{"Explores everything that can happen to podlaunch's policy and says PROVEN (0) or REFUTED (1).",
+               "simrun prove"};
+  if (const auto done = parse(app, words)) return *done;
+  const bool terminal = ::isatty(2) != 0;
+  return explore::run_prove(std::cout, [terminal](const std::string& line) {
+    if (terminal) std::cerr << "\r" << line << std::flush;
+  });
+}
+
 int service(const Words& words) {
   CLI::App app{"A service of a world; started by simrun itself.", "simrun service"};
   std::string kind;
@@ -268,7 +279,8 @@ int service(const Words& words) {
 
 const std::map<std::string, std::function<int(const Words&)>>& commands() {
   static const std::map<std::string, std::function<int(const Words&)>> table{
-      {"check", check}, {"doctor", doctor}, {"list", list}, {"new", make_new}, {"schema", schema}, {"service", service},
+      {"prove", prove},  {"check", check},   {"doctor", doctor},   {"list", list},
+      {"new", make_new}, {"schema", schema}, {"service", service},
   };
   return table;
 }

@@ -49,8 +49,7 @@ std::string stays_finished(const State& state, const Turn& turn) {
 std::string stays_held(const PolicyOnTrial& trial, const State& state, const Turn& turn) {
   if (!starts_work(turn) || is_release(trial, state, turn)) return "";
   const bool waits_for_obstacle = state.place == Place::kHeld && !state.held;
-  const bool ledger_is_back = state.history.ledger_lost && (saw<ObstacleCleared>(turn) || saw<ResumeAsked>(turn));
-  if (ledger_is_back || (waits_for_obstacle && saw<ObstacleCleared>(turn))) return "";
+  if (waits_for_obstacle && saw<ObstacleCleared>(turn)) return "";
   const bool restarted = state.place == Place::kOff && state.held;
   return restarted || state.place == Place::kHeld ? "a hold ended although nothing had changed" : "";
 }

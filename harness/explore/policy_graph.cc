@@ -281,9 +281,7 @@ Turn take_turn(const PolicyOnTrial& trial, const State& state, const Observation
   const auto* end = std::get_if<AttemptEnded>(&observation);
   if (end != nullptr && end->cause == Cause::kFinished && !state.history.ledger_lost) next.done = true;
   if (const auto* hold = std::get_if<Hold>(&decision)) next.held = state.held || outlives_a_restart(hold->reason);
-  // That the ledger can be used again says nothing about the hold it remembers.
-  const bool goes_on = std::holds_alternative<Run>(decision) && !state.history.ledger_lost;
-  if (goes_on || std::holds_alternative<Finish>(decision)) next.held = false;
+  if (std::holds_alternative<Run>(decision) || std::holds_alternative<Finish>(decision)) next.held = false;
   return turn;
 }
 

@@ -69,6 +69,30 @@ static void mount_devices(const Child& child, const std::string& dev) {
   }
 }
 
+// What the mount table of such a pod shows: an overlay for the container, a local or a network file system for volumes.
+static void write_mount_tables(const std::string& root, const Disks& disks) {
+  struct Row {
+    std::string path, type, source;
+  };
+  std::vector<Row> rows{
+      {"/", "overlay", "overlay"}, {"/proc", "proc", "proc"}, {"/dev", "tmpfs", "tmpfs"}, {"/dev/shm", "tmpfs", "shm"}};
+  for (const DiskView& volume : disks.volumes()) {
+    const bool network = volume.kind == scenario::DiskKind::kNetworkVolume;
+    rows.push_back(
+        {volume.mount_path, network ? "fuse.mfs" : "ext4", network ? "mfs#mfsmaster:9421" : "/dev/nvme0n1p1"});
+  }
+  std::string info;
+  std::string mounts;
+  int number = 100;
+  for (const Row& row : rows) {
+    info += fmt::format("{} 99 0:{} / {} rw,relatime - {} {} rw\n", number, number, row.path, row.type, row.source);
+    mounts += fmt::format("{} {} {} rw,relatime 0 0\n", row.source, row.path, row.type);
+    ++number;
+  }
+  (void)place_file(root + kMountinfoFile, info);  // without them, programs see the simulator's own mounts
+  (void)place_file(root + kMountsFile, mounts);
+}
+
 static void build_pod(const Child& child, const Disks& disks, const Launch& launch) {
   const std::string& root = disks.container_root();
   child.must(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "keep the pod's mounts to itself");
@@ -83,6 +107,7 @@ static void build_pod(const Child& child, const Disks& disks, const Launch& laun
   child.bind(launch.uptime_file, root + "/proc/uptime");
   child.bind(launch.boot_id_file, root + "/proc/sys/kernel/random/boot_id");
   mount_devices(child, root + "/dev");
+  write_mount_tables(root, disks);
   child.must(::chdir(root.c_str()) == 0, "enter the pod");
   child.must(::syscall(SYS_pivot_root, ".", ".") == 0, "make the pod's disk the root");
   child.must(::umount2(".", MNT_DETACH) == 0, "leave the host's file system behind");

@@ -14,6 +14,10 @@
 
 namespace pod {
 
+// In the pod: the mount table that its programs are shown, in both forms that Linux has.
+inline constexpr const char* kMountinfoFile = "/dev/.simrun/mountinfo";
+inline constexpr const char* kMountsFile = "/dev/.simrun/mounts";
+
 struct Launch {
   std::vector<std::string> command;
   std::map<std::string, std::string> environment;

@@ -279,6 +279,7 @@ void World::Play::note_activity() {
 
 void World::Play::consider_settled() {
   if (attempt_ || boot_planned_ || timeline_.waits_for_later()) return note_activity();
+  for (const auto& line : stage_->waiting()) event(EventKind::kNote, line);
   end_world(finished_ ? Outcome::kCompleted : Outcome::kHeld);
 }
 
@@ -353,6 +354,13 @@ void World::Play::take_line(std::string line) {
 
 void World::Play::path_used(const stage::PathUse& use) {
   observation_.note(use);
+}
+
+// The pod's disks are made of tmpfs; programs that ask the mount table what will survive must hear what is played.
+std::string World::Play::instead_of(const std::string& path) {
+  if (!path.starts_with("/proc/")) return {};
+  if (path.ends_with("/mountinfo")) return kMountinfoFile;
+  return path.ends_with("/mounts") ? kMountsFile : "";
 }
 
 void World::Play::syscall_entered(const stage::Process&, const stage::Syscall& syscall) {

@@ -27,6 +27,7 @@ class World::Play : public stage::Watcher {
 
   void path_used(const stage::PathUse& use) override;
   int mark(const stage::Process& process, const std::string& what) override;
+  std::string instead_of(const std::string& path) override;
   void syscall_entered(const stage::Process& process, const stage::Syscall& syscall) override;
   void executed(const stage::Process& process) override;
   int connecting(const stage::Process& process, bool is_local_socket) override;

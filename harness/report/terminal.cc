@@ -87,9 +87,7 @@ std::string render(const oracle::ScenarioResult& result, bool colour) {
   page += '\n';
   add_wrapped(page, style.verdict(result.judgement, verdict) + "  ", verdict.size() + 2, result.reason);
   if (result.record.real_seconds > 0) {
-    page += style.dim(fmt::format("{} of the pod's time in {:.1f} s", oracle::length_text(result.record.end),
-                                  result.record.real_seconds)) +
-            '\n';
+    page += style.dim(fmt::format("played in {:.1f} s", result.record.real_seconds)) + '\n';
   }
   // Paths and commands are not wrapped: they are there to be copied.
   if (!result.kept_folder.empty()) page += "kept:    " + sanitised(result.kept_folder) + '\n';

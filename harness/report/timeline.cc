@@ -68,7 +68,7 @@ std::string entry_text(const Entry& entry) {
       return "training ended: " + text;
     default:
       if (entry.count == 1) return without_speaker(text);
-      return fmt::format("{} ({} times, until {})", without_speaker(text), entry.count, clock_text(entry.last.at));
+      return fmt::format("{} × {}", entry.count, without_speaker(text));
   }
 }
 

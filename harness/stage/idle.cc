@@ -6,8 +6,10 @@
 // switches. So the world rests when two looks in a row find every thread asleep with the same counts, and neither the
 // kernel nor a pipe has anything pending afterwards.
 //
-// Asleep means state S. State D is work in progress, except for a parent that waits for its vfork child. A thread in a
-// ptrace stop has something pending, except where the stage itself holds it.
+// Asleep means state S, and off the processor's queue: a thread that is preempted after it has declared itself asleep,
+// but before it has looked whether there is anything to wait for, shows S and goes on by itself. /proc tells such a
+// thread apart as "running" in the file that names its syscall. State D is work in progress, except for a parent that
+// waits for its vfork child. A thread in a ptrace stop has something pending, except where the stage itself holds it.
 //
 // Packets on loopback are handed over by the kernel in its own time: under load both ends can be asleep while a packet
 // is between them. So a connection with unacknowledged data, or in the middle of opening or closing, counts as pending,
@@ -76,6 +78,15 @@ bool Stage::scan(bool& changed) {
   return true;
 }
 
+static bool off_the_queue(Thread& thread) {
+  if (!thread.syscall_file.valid()) {
+    thread.syscall_file.reset(::open(fmt::format("/proc/{}/syscall", thread.id).c_str(), O_RDONLY | O_CLOEXEC));
+  }
+  std::array<char, 256> buffer{};
+  const ssize_t size = ::pread(thread.syscall_file.get(), buffer.data(), buffer.size() - 1, 0);
+  return size > 0 && !std::string_view(buffer.data()).starts_with("running");
+}
+
 bool Stage::look_at(Thread& thread, bool& changed) {
   if (thread.held) return true;
   if (thread.stopped) return false;
@@ -96,6 +107,7 @@ bool Stage::look_at(Thread& thread, bool& changed) {
   }
   switch (state[8]) {
     case 'S':
+      return off_the_queue(thread);
     case 'Z':
     case 'X':
       return true;
@@ -107,6 +119,22 @@ bool Stage::look_at(Thread& thread, bool& changed) {
     default:
       return false;
   }
+}
+
+std::vector<std::string> Stage::waiting() const {
+  std::vector<std::string> result;
+  for (const auto& [id, thread] : threads_) {
+    if (!thread->process || thread->process->troupe != Troupe::kPod) continue;
+    const auto read = [&, number = id](const char* name) {
+      base::UniqueFd file(::open(fmt::format("/proc/{}/{}", number, name).c_str(), O_RDONLY | O_CLOEXEC));
+      std::array<char, 256> buffer{};
+      if (file.valid()) (void)!::read(file.get(), buffer.data(), buffer.size() - 1);
+      return std::string(buffer.data(), std::strcspn(buffer.data(), "\n"));
+    };
+    result.push_back(
+        fmt::format("{} waits in {} (syscall {})", thread->process->spawn_path, read("wchan"), read("syscall")));
+  }
+  return result;
 }
 
 // The descriptor a thread waits on, and whether it waits to receive; nothing when its call is of another kind.

@@ -118,13 +118,30 @@ void Stage::enter_path(Thread& thread, const Syscall& syscall, const user_regs_s
     return answer(thread, registers, -error);
   }
   if (changes(syscall, open_flags(thread.id, registers))) clock_.separate_stamps();
+  const std::string other = syscall.use == Use::kOpen ? watcher_.instead_of(call.path) : std::string();
   thread.call = std::move(call);
+  if (!other.empty()) open_instead(thread, syscall, other);
   resume(thread, PTRACE_SYSCALL);
+}
+
+void Stage::open_instead(Thread& thread, const Syscall& syscall, const std::string& other) {
+  // Below the stack pointer and the 128 bytes under it that a function may use; put back when the call returns.
+  user_regs_struct registers = thread.call->entry;
+  const std::uint64_t address = registers.rsp - 128 - 512;
+  if (other.size() >= 512 || !write_memory(thread.id, address, other.c_str(), other.size() + 1)) return;
+  (syscall.path_argument == 0 ? registers.rdi : registers.rsi) = address;
+  thread.call->rewritten = set_registers(thread.id, registers);
 }
 
 void Stage::leave_path(Thread& thread, const Syscall& syscall, const user_regs_struct& registers) {
   const Call& call = *thread.call;
   const long result = static_cast<long>(registers.rax);
+  if (call.rewritten) {
+    user_regs_struct restored = registers;
+    restored.rdi = call.entry.rdi;
+    restored.rsi = call.entry.rsi;
+    set_registers(thread.id, restored);
+  }
   if (syscall.use == Use::kLook && result == 0) map_times(thread, registers);
   if (call.path.empty()) return;
   const std::uint64_t flags = syscall.use == Use::kOpen ? open_flags(thread.id, call.entry) : 0;

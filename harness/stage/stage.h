@@ -45,6 +45,8 @@ class Watcher {
   // A name under kMarkFolder was looked at. The number is the error that the look ends with; ENOENT is what the program
   // would see without a stage, 0 makes the name exist.
   virtual int mark(const Process& process, const std::string& what) = 0;
+  // Another file to be opened in the place of this one; empty: the one that was asked for.
+  virtual std::string instead_of(const std::string& path) = 0;
   virtual void syscall_entered(const Process& process, const Syscall& syscall) = 0;
   virtual void executed(const Process& process) = 0;
   // 0, or the errno with which the connection fails.
@@ -88,6 +90,8 @@ class Stage {
   bool alive(Troupe troupe) const;
   // Calls `visit` for every process of the pod.
   void for_each_process(const std::function<void(const Process&)>& visit) const;
+  // What each thread of the pod waits for, in words: for a reader who wonders why nothing happens.
+  std::vector<std::string> waiting() const;
   // What the stage saw and cannot vouch for, in words.
   const std::set<std::string>& not_covered() const { return not_covered_; }
   std::uint64_t stops() const { return stops_; }
@@ -143,6 +147,7 @@ class Stage {
   // paths.cc
   void enter_path(Thread& thread, const Syscall& syscall, const user_regs_struct& registers);
   void leave_path(Thread& thread, const Syscall& syscall, const user_regs_struct& registers);
+  void open_instead(Thread& thread, const Syscall& syscall, const std::string& other);
   void enter_connect(Thread& thread, const user_regs_struct& registers);
   void map_times(Thread& thread, const user_regs_struct& registers);
   void report_listing(Thread& thread, const user_regs_struct& registers);

@@ -71,6 +71,7 @@ struct Thread {
   bool socket_expired = false;
   std::string last_look;  // what /proc said at the last look for idleness
   base::UniqueFd status_file;
+  base::UniqueFd syscall_file;
 };
 
 // Memory of a tracee. All return false when the tracee has died or the address is not mapped.

@@ -175,7 +175,7 @@ TEST(Terminal, WordsThatAreSaidAgainAndAgainAreToldOnce) {
     result.record.events.push_back(
         event(300 * i + 300, 2, pod::EventKind::kPhase, "podlaunch: finished: this pod may be stopped"));
   }
-  EXPECT_THAT(render(result, false), HasSubstr("0:05:00  finished: this pod may be stopped (11 times, until 0:55:00)"));
+  EXPECT_THAT(render(result, false), HasSubstr("0:05:00  11 × finished: this pod may be stopped"));
 }
 
 TEST(Terminal, LastWordsThatThePhasesToldAreNotRepeated) {

@@ -24,6 +24,7 @@ class Audience : public Watcher {
     marks.push_back(what);
     return ENOENT;
   }
+  std::string instead_of(const std::string&) override { return {}; }
   void syscall_entered(const Process&, const Syscall&) override {}
   void executed(const Process& process) override { programs.push_back(process.spawn_path); }
   int connecting(const Process&, bool) override { return 0; }

@@ -133,6 +133,11 @@ TEST(World, ReadSetHoldsWhatWasSeenAndNotWhatWasWritten) {
   EXPECT_THAT(text, HasSubstr("changed /workspace/c "));
 }
 
+TEST(World, MountTableShowsTheDisksThatArePlayed) {
+  const auto text = play(shell("grep -c . /proc/self/mountinfo; grep workspace /proc/mounts; exec sleep inf"), log_of);
+  EXPECT_EQ(text, "5\n/dev/nvme0n1p1 /workspace ext4 rw,relatime 0 0\n");
+}
+
 TEST(World, ADayOfSleepIsCheap) {
   auto scenario = shell("sleep 86400");
   scenario.settle = 47h;

@@ -26,8 +26,11 @@ TEST_P(DamageCatalogue, IsRepairedWithoutLoss) {
   LivedIn world(GetParam());
   const Damager damager(world.path);
   int applied = 0;
+  int number = 0;
   for (const DamageEntry& entry : read_catalogue()) {
     if (only != nullptr && entry.id != only) continue;
+    // In the normal run each damage meets one form of storage; in the slow one it meets all.
+    if (only == nullptr && !slow_tests() && number++ % 3 != static_cast<int>(GetParam())) continue;
     world.reset();
     if (!damager.apply(entry.operations)) continue;
     ++applied;

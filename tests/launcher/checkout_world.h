@@ -139,6 +139,10 @@ class World {
   fs::path path;
 };
 
+inline bool slow_tests() {
+  return std::getenv("PODLAUNCH_SLOW_TESTS") != nullptr;
+}
+
 inline Outcome must_bring_up(const Request& request) {
   const auto outcome = bring_up(request);
   EXPECT_TRUE(outcome.has_value()) << (outcome ? "" : outcome.error().message());

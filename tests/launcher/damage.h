@@ -81,6 +81,10 @@ class Damager {
       if (verb == "copy" && (!fs::exists(*files[i]) || !locate(step["to"].as<std::string>()))) return false;
       made_before = made_before || makes || verb == "delete";
     }
+    for (const auto& [step, verb] : steps) {
+      if (verb != "git") continue;
+      if (shell("git -C " + root_.string() + " " + step["git"].as<std::string>()).status != 0) return false;
+    }
     for (std::size_t i = 0; i < steps.size(); ++i) run(steps[i].first, steps[i].second, *files[i]);
     return true;
   }
@@ -116,7 +120,6 @@ class Damager {
     if (verb == "write") write_file(path, step["text"].as<std::string>());
     if (verb == "link") fs::create_symlink(step["target"].as<std::string>(), path);
     if (verb == "chmod") fs::permissions(path, static_cast<fs::perms>(step["mode"].as<int>()));
-    if (verb == "git") World::must("git -C " + root_.string() + " " + step["git"].as<std::string>());
     if (verb == "truncate" && step["by"]) {
       const std::string contents = read_text(path);
       replace(path, contents.substr(0, contents.size() - std::min(contents.size(), step["by"].as<std::size_t>())));

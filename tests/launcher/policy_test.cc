@@ -253,8 +253,25 @@ TEST(Policy, LedgerTroubleHoldsEvenWhereFailuresExit) {
   run.limits.on_failure = OnFailure::kExit;
   EXPECT_EQ(held_for(run.see(LedgerFailed{LedgerTrouble::kUnwritable})), "ledger-unusable");
   EXPECT_EQ(held_for(run.see(AttemptBegan{})), "ledger-unusable");
+  EXPECT_EQ(held_for(run.see(ResumeAsked{})), "ledger-unusable");
   EXPECT_TRUE(is<policy::Run>(run.see(ObstacleCleared{})));
   EXPECT_TRUE(is<policy::Run>(run.boot()));
+}
+
+TEST(Policy, LedgerThatComesBackBringsItsHoldBack) {
+  Story run;
+  run.boot();
+  for (int i = 0; i < 3; ++i) run.fail(7);
+  EXPECT_EQ(held_for(run.see(LedgerFailed{LedgerTrouble::kHung})), "ledger-unusable");
+  EXPECT_EQ(held_for(run.see(ObstacleCleared{})), "same-failure");
+}
+
+TEST(Policy, KillAfterTheLedgerCameBackIsAnUncleanEnd) {
+  Story run;
+  run.see(LedgerFailed{LedgerTrouble::kUnwritable});
+  EXPECT_TRUE(is<policy::Run>(run.see(ObstacleCleared{})));
+  run.boot();
+  EXPECT_EQ(run.history.unclean_ends, 1U);
 }
 
 TEST(Policy, LedgerLostWhileTrainingLetsItRunAndThenHolds) {

@@ -113,6 +113,14 @@ TEST_F(Supervise, StopSignalFromBeforeTheProgramReachesIt) {
   EXPECT_EQ(ended->status, (WaitStatus{WaitStatus::Kind::kSignaled, SIGTERM}));
 }
 
+TEST_F(Supervise, StopSignalFromWithinTheTrainingIsNoneOfThePlatforms) {
+  const auto ended = training::supervise(
+      *waiter_, plan("kill -TERM $PPID; sleep 0.1; sh -c 'kill -HUP $1; sleep 0.1' sh $PPID; exit 6"));
+  EXPECT_EQ(ended->status.value, 6);
+  EXPECT_EQ(ended->stop_signal, 0);
+  EXPECT_EQ(waiter_->stop_signal(), 0);
+}
+
 TEST_F(Supervise, ProgramThatIgnoresTheSignalIsKilledWhenItsGraceIsOver) {
   const auto began = Clock::now();
   const Ended ended =
@@ -251,9 +259,9 @@ TEST_F(Helper, OneThatDiesOrThrowsIsAnError) {
 }
 
 TEST_F(Helper, StopSignalEndsTheWait) {
+  ::kill(::getpid(), SIGTERM);
   const auto began = Clock::now();
   const auto answer = base::call_helper(*waiter_, "try", Seconds(50), []() -> std::string {
-    ::kill(::getppid(), SIGTERM);
     for (;;) ::pause();
   });
   EXPECT_EQ(answer.error().code, base::ErrorCode::kBusy);
