@@ -74,8 +74,8 @@ static Result<std::string> judge(const std::string& operation, WaitStatus status
   return fail(helper_error(ErrorCode::kSystem, operation, "the helper process ended with " + status.describe()));
 }
 
-Result<std::string> call_helper(Waiter& waiter, const std::string& operation, Seconds deadline,
-                                const std::function<std::string()>& work) {
+static Result<std::string> call(Waiter& waiter, const std::string& operation, Milliseconds deadline,
+                                bool stop_signal_ends_it, const std::function<std::string()>& work) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail(system_error(errno, operation));
   UniqueFd reading(ends[0]), writing(ends[1]);
@@ -96,19 +96,29 @@ Result<std::string> call_helper(Waiter& waiter, const std::string& operation, Se
       if (open) drain(reading.get(), answer);
       return judge(operation, *status, std::move(answer));
     }
-    if (waiter.stop_signal() != 0) {
+    if (stop_signal_ends_it && waiter.stop_signal() != 0) {
       kill_helper(waiter, helper);
       return fail(helper_error(ErrorCode::kBusy, operation, "asked to stop"));
     }
     if (Clock::now() >= until) {
       kill_helper(waiter, helper);
       return fail(helper_error(ErrorCode::kTimedOut, operation,
-                               "no answer within " + std::to_string(deadline.count()) + " s",
+                               "no answer within " + std::to_string(deadline.count() / 1000) + " s",
                                "The disk or the network below it hangs; look at the pod's volume."));
     }
     pollfd descriptor{reading.get(), POLLIN, 0};
     waiter.wait(open ? std::span<pollfd>(&descriptor, 1) : std::span<pollfd>(), until);
   }
+}
+
+Result<std::string> call_helper(Waiter& waiter, const std::string& operation, Seconds deadline,
+                                const std::function<std::string()>& work) {
+  return call(waiter, operation, deadline, true, work);
+}
+
+Result<std::string> call_last_helper(Waiter& waiter, const std::string& operation, Milliseconds deadline,
+                                     const std::function<std::string()>& work) {
+  return call(waiter, operation, deadline, false, work);
 }
 
 }  // namespace base

@@ -15,4 +15,8 @@ namespace base {
 Result<std::string> call_helper(Waiter& waiter, const std::string& operation, Seconds deadline,
                                 const std::function<std::string()>& work);
 
+// The same, after a stop signal: what must still be known before we leave. Keep the deadline short.
+Result<std::string> call_last_helper(Waiter& waiter, const std::string& operation, Milliseconds deadline,
+                                     const std::function<std::string()>& work);
+
 }  // namespace base

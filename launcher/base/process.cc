@@ -57,8 +57,8 @@ void adopt_orphans() {
   (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
-static pid_t parent_of(const std::string& process) {
-  const auto line = read_file("/proc/" + process + "/stat", 4096);
+pid_t parent_of(pid_t process) {
+  const auto line = read_file(fmt::format("/proc/{}/stat", process), 4096);
   if (!line) return 0;
   // The name in parentheses may itself contain parentheses and blanks; what follows the last one is well formed.
   const std::size_t name_end = line->rfind(')');
@@ -73,8 +73,9 @@ static std::multimap<pid_t, pid_t> children_by_parent() {
   if (folder == nullptr) return children;
   while (const dirent* entry = ::readdir(folder)) {
     if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
-    const pid_t parent = parent_of(entry->d_name);
-    if (parent > 0) children.emplace(parent, std::atoi(entry->d_name));
+    const pid_t process = std::atoi(entry->d_name);
+    const pid_t parent = parent_of(process);
+    if (parent > 0) children.emplace(parent, process);
   }
   ::closedir(folder);
   return children;

@@ -28,6 +28,9 @@ Result<pid_t> spawn(const Program& program, Waiter& waiter);
 // nothing is left or nothing more dies. Also finds what made itself a daemon, as long as we are its reaper.
 void end_descendants(Waiter& waiter, const std::vector<pid_t>& spared, Milliseconds grace);
 
+// 0 when it has ended or cannot be seen.
+pid_t parent_of(pid_t process);
+
 // All processes below us but `spared` and what is below those.
 std::vector<pid_t> descendants(const std::vector<pid_t>& spared);
 

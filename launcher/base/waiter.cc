@@ -2,6 +2,7 @@
 
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "launcher/base/process.h"
 
 namespace base {
 
@@ -18,6 +20,18 @@ static constexpr int kTaken[] = {SIGCHLD, SIGTERM, SIGINT,  SIGQUIT, SIGHUP,
 
 static bool asks_to_stop(int signal) {
   return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT || signal == SIGHUP;
+}
+
+// The sender of a signal is 0 when it is outside our PID namespace: the platform.
+static bool is_below_us(pid_t sender) {
+  constexpr int kDepthMax = 100;
+  const pid_t us = ::getpid();
+  if (sender == us) return false;
+  for (int depth = 0; sender > 1 && depth < kDepthMax; ++depth) {
+    sender = parent_of(sender);
+    if (sender == us) return true;
+  }
+  return false;
 }
 
 Result<Waiter> Waiter::open() {
@@ -69,6 +83,7 @@ void Waiter::read_signals() {
       child_ended = true;
       continue;
     }
+    if (asks_to_stop(signal) && is_below_us(static_cast<pid_t>(info.ssi_pid))) continue;
     if (asks_to_stop(signal) && stop_signal_ == 0) stop_signal_ = signal;
     signals_.push_back(signal);
   }

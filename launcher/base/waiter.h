@@ -34,6 +34,8 @@ class Waiter {
   void abandon(pid_t child);
 
   // SIGTERM, SIGINT, SIGQUIT or SIGHUP, the first that came; 0 before. It stays: the launcher is on its way out.
+  // One that a process below us sent does not count and is not kept: training scripts run `pkill -f` over their
+  // neighbours, and our command line contains theirs.
   int stop_signal() const { return stop_signal_; }
   // All signals since the last call, for forwarding.
   std::vector<int> take_signals();

@@ -27,11 +27,12 @@ class Holding {
   std::optional<policy::Decision> look();
   std::optional<policy::Decision> look_at_obstacle();
   std::optional<policy::Decision> look_upstream();
+  void hold_for_another_reason(const policy::Hold& decision);
   Seconds first_look() const;
   TimePoint next_wakeup() const;
 
   Boot& boot_;
-  const policy::Hold decision_;
+  policy::Hold decision_;
   const TimePoint began_ = Clock::now();
   TimePoint next_line_ = began_ + kHeartbeat;
   Seconds look_every_ = first_look();
@@ -100,6 +101,16 @@ std::optional<policy::Decision> Holding::look() {
   return decision;
 }
 
+// What it was held for is over, and something else is in the way.
+void Holding::hold_for_another_reason(const policy::Hold& decision) {
+  boot_.journal.keeper().watch_for_resume(true);
+  if (decision.reason == decision_.reason) return;
+  decision_ = decision;
+  look_every_ = first_look();
+  next_look_ = look_every_ == Seconds(0) ? base::kForever : Clock::now() + look_every_;
+  announce();
+}
+
 Next Holding::run() {
   announce();
   Keeper& keeper = boot_.journal.keeper();
@@ -120,7 +131,7 @@ Next Holding::run() {
       const Next next = settle(boot_, *decision);
       return next == Next::kGoOn ? Next::kStartOver : next;
     }
-    if (decision) keeper.watch_for_resume(true);
+    if (decision) hold_for_another_reason(std::get<policy::Hold>(*decision));
     if (Clock::now() >= next_line_) say_still_held();
   }
   return settle(boot_, boot_.journal.observe(policy::Preempted{}));

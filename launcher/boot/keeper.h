@@ -32,7 +32,6 @@ struct KeeperPlan {
   pod::Identity identity;
   bool shared_disk = false;  // other hosts may have it mounted
   bool take_over = false;    // the foreign lease has not beaten for long enough
-  bool start_anew = false;   // a ledger without one readable record is moved aside: somebody said resume
   const base::Redactor* redactor = nullptr;
 };
 

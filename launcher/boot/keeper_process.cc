@@ -126,7 +126,8 @@ Opening Process::open() {
   const ledger::Ledger::Redact redact = [this](std::string_view text) { return plan_.redactor->redact(text); };
   const auto file = plan_.folder / "ledger.jsonl";
   auto opened = ledger::Ledger::open(file, redact);
-  if (!opened && opened.error().code == base::ErrorCode::kDamaged && plan_.start_anew) {
+  // A ledger without one readable record is moved aside only when somebody said resume.
+  if (!opened && opened.error().code == base::ErrorCode::kDamaged && ::unlink(path("resume").c_str()) == 0) {
     opened = ledger::Ledger::start_anew(file, redact);
   }
   if (!opened) {

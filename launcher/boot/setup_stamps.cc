@@ -1,6 +1,7 @@
 #include "launcher/boot/setup_stamps.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -55,9 +56,18 @@ static std::string stamp_path(const config::Config& config, std::size_t index) {
                      index + 1);
 }
 
+// A checkout that was cloned anew has lost what a step left in it: an egg-info, a virtual environment.
+static std::string inode_of(const fs::path& folder) {
+  struct stat status {};
+  return ::stat(folder.c_str(), &status) == 0 ? std::to_string(status.st_ino) : "";
+}
+
 std::vector<std::string> setup_stamps(const config::Config& config, const config::Environment& environment) {
   base::Hash hash;
-  hash.add(digest_of_manifests(config.checkout)).add(interpreter(environment)).add(config.checkout.string());
+  hash.add(digest_of_manifests(config.checkout))
+      .add(interpreter(environment))
+      .add(config.checkout.string())
+      .add(inode_of(config.checkout));
   for (const auto& [name, value] : config.environment) hash.add(name).add(value);
   std::vector<std::string> stamps;
   for (const std::string& step : config.setup) stamps.push_back(hash.add(step).hex());

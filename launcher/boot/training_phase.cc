@@ -46,6 +46,7 @@ class Attempt {
   bool is_done(const training::Ended& ended);
   bool file_says_done();
   policy::Decision judge(const training::Ended& ended, bool killed_for_memory);
+  base::Result<std::string> look(const std::string& what, const std::function<std::string()>& work);
   training::CheckpointSurvey survey();
   void put_checkpoint_back();
 
@@ -74,6 +75,8 @@ training::Supervision Attempt::plan() {
   supervision.on_output = [this](std::string_view bytes) { boot_.journal.keeper().keep_log(bytes); };
   supervision.on_line = [this](std::string_view line) { see(line); };
   supervision.on_tick = [this] { return tick(); };
+  // Written before the training has ended: the platform may not leave the time for it afterwards.
+  supervision.on_stop = [this] { boot_.journal.observe(policy::Preempted{}, {.phase = "training"}); };
   supervision.still_alive = [this] { return saved_something(); };
   return supervision;
 }
@@ -86,11 +89,16 @@ void Attempt::see(std::string_view line) {
   }
 }
 
+// Work that looks at disks, as far as time is left for it.
+base::Result<std::string> Attempt::look(const std::string& what, const std::function<std::string()>& work) {
+  if (boot_.waiter.stop_signal() != 0) return base::call_last_helper(boot_.waiter, what, base::Milliseconds(700), work);
+  return base::call_helper(boot_.waiter, what, base::Seconds(60), work);
+}
+
 training::CheckpointSurvey Attempt::survey() {
   if (boot_.config.checkpoints.empty()) return {};
-  const auto answer = base::call_helper(boot_.waiter, "look at the checkpoints", base::Seconds(60), [this] {
-    return training::survey_checkpoints(boot_.config.checkpoints, {}).to_json();
-  });
+  const auto answer = look("look at the checkpoints",
+                           [this] { return training::survey_checkpoints(boot_.config.checkpoints, {}).to_json(); });
   if (!answer) return {};
   return training::CheckpointSurvey::from_json(*answer).value_or(training::CheckpointSurvey());
 }
@@ -118,11 +126,13 @@ void Attempt::record_time() {
 
 // Once a minute. False when a budget is used up.
 bool Attempt::tick() {
+  constexpr base::Seconds kRecordTimeEvery{600};
   record_progress();
-  if (!boot_.config.max_time) return true;
   const auto passed = std::chrono::duration_cast<base::Seconds>(base::Clock::now() - time_recorded_);
   const auto used = boot_.journal.history().seconds_used + static_cast<std::uint64_t>(passed.count());
-  return used < static_cast<std::uint64_t>(boot_.config.max_time->count());
+  if (boot_.config.max_time && used >= static_cast<std::uint64_t>(boot_.config.max_time->count())) return false;
+  if (passed >= kRecordTimeEvery) record_time();
+  return true;
 }
 
 bool Attempt::file_says_done() {
@@ -133,7 +143,7 @@ bool Attempt::file_says_done() {
       patterns.push_back(pattern.is_absolute() ? done.pattern : (boot_.config.checkout / pattern).string());
   }
   if (patterns.empty()) return false;
-  const auto answer = base::call_helper(boot_.waiter, "look for the file that says done", base::Seconds(60), [&] {
+  const auto answer = look("look for the file that says done", [&] {
     for (const std::string& pattern : patterns) {
       if (!base::glob(pattern).empty()) return std::string("yes");
     }
@@ -162,7 +172,8 @@ void Attempt::put_checkpoint_back() {
 
 policy::Decision Attempt::judge(const training::Ended& ended, bool killed_for_memory) {
   record_progress();
-  record_time();
+  if (ended.dropped_bytes > 0)
+    say_phase("training", "{} bytes of output were not shown: nobody read them", ended.dropped_bytes);
   const training::CheckpointSurvey now = survey();
   ledger::Facts facts{
       .phase = "training", .commit = boot_.commit, .status = ended.status.describe(), .step = steps_.best()};
@@ -173,12 +184,16 @@ policy::Decision Attempt::judge(const training::Ended& ended, bool killed_for_me
   policy::AttemptEnded end{.cause = policy::Cause::kFinished, .fingerprint = 0, .older_checkpoint = now.whole > 1};
   if (is_done(ended)) {
     say_phase("training", "done: {}", ended.status.describe());
-    return boot_.journal.observe(end, std::move(facts));
+    const policy::Decision decision = boot_.journal.observe(end, std::move(facts));
+    record_time();  // after the end: a budget that is just used up must not stand before it
+    return decision;
   }
+  record_time();
   if (ended.stop_signal != 0) {
     say_phase("training", "told to stop by signal {}; the training ended with {}", ended.stop_signal,
               ended.status.describe());
-    return boot_.journal.observe(policy::Preempted{}, std::move(facts));
+    boot_.journal.note("attempt-stopped", std::move(facts));
+    return policy::Leave{};
   }
   training::Failure failure = training::describe_failure(ended.status, error_.text(), killed_for_memory);
   if (ended.stalled) failure.signature = failure.text = "the training stalled: no output and no checkpoint";

@@ -80,7 +80,7 @@ class BringUp {
     if (with_update_ && !outcome_.cloned) {
       if (auto updated = bring_up_to_date(); !updated) return base::fail(updated.error());
     }
-    if (with_update_ && can_write_) bring_in_submodules(workshop_);
+    if (with_update_ && can_write_) bring_in_submodules(workshop_, request_);
     return tell();
   }
 

@@ -43,6 +43,8 @@ struct Request {
   int network_attempts = 3;
   std::uint64_t quarantine_bytes_max = 0;  // 0: no cap. Over it nothing is dropped; the call fails with the reason
 
+  int submodule_nesting = 0;  // how many projects this one lies in as a submodule
+
   // One line for a person as work proceeds; may be empty.
   std::function<void(const std::string&)> say;
 };

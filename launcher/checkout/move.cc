@@ -45,30 +45,6 @@ bool is_submodule_mode(std::uint32_t mode) {
   return mode == 0160000;
 }
 
-// A tree from elsewhere may hold any name. None may lead out of the work tree or into .git.
-bool is_safe_path(const std::string& path) {
-  if (path.empty() || path.front() == '/' || path.find('\0') != std::string::npos) return false;
-  std::stringstream parts(path);
-  for (std::string part; std::getline(parts, part, '/');) {
-    std::transform(part.begin(), part.end(), part.begin(), [](unsigned char c) { return std::tolower(c); });
-    if (part.empty() || part == "." || part == ".." || part == ".git" || part == "git~1") return false;
-  }
-  return true;
-}
-
-// No folder above the file is a link, or a file.
-bool has_plain_parents(const fs::path& work_tree, const std::string& path) {
-  fs::path above = work_tree;
-  const fs::path relative(path);
-  for (auto part = relative.begin(); std::next(part) != relative.end(); ++part) {
-    above /= *part;
-    const Kind kind = kind_at(above);
-    if (kind == Kind::kNothing) return true;
-    if (kind != Kind::kFolder) return false;
-  }
-  return true;
-}
-
 std::vector<Change> changes_between(const FlatTree& before, const FlatTree& after) {
   std::vector<Change> changes;
   for (const auto& [path, entry] : before) {
@@ -364,6 +340,28 @@ class Mover {
 };
 
 }  // namespace
+
+bool is_safe_path(const std::string& path) {
+  if (path.empty() || path.front() == '/' || path.find('\0') != std::string::npos) return false;
+  std::stringstream parts(path);
+  for (std::string part; std::getline(parts, part, '/');) {
+    std::transform(part.begin(), part.end(), part.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (part.empty() || part == "." || part == ".." || part == ".git" || part == "git~1") return false;
+  }
+  return true;
+}
+
+bool has_plain_parents(const fs::path& work_tree, const std::string& path) {
+  fs::path above = work_tree;
+  const fs::path relative(path);
+  for (auto part = relative.begin(); std::next(part) != relative.end(); ++part) {
+    above /= *part;
+    const Kind kind = kind_at(above);
+    if (kind == Kind::kNothing) return true;
+    if (kind != Kind::kFolder) return false;
+  }
+  return true;
+}
 
 base::Result<MoveResult> move_work_tree(Workshop& workshop, const Move& move, Collisions collisions) {
   return Mover(workshop, move).run(collisions);

@@ -28,6 +28,11 @@ base::Result<MoveResult> move_work_tree(Workshop& workshop, const Move& move, Co
 // Finishes a move that was cut off. True: there was one.
 base::Result<bool> finish_interrupted_move(Workshop& workshop);
 
+// A tree from elsewhere may hold any name. None may lead out of the work tree or into .git.
+bool is_safe_path(const std::string& path);
+// No folder above the file is a link, or a file.
+bool has_plain_parents(const fs::path& work_tree, const std::string& path);
+
 // Writes the files of HEAD that are not there, and no others.
 base::Result<int> restore_missing_files(Workshop& workshop);
 

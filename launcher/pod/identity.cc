@@ -25,26 +25,13 @@ Identity identify(const Environment& environment) {
   return identity;
 }
 
-static void add_entry(Environment& environment, std::string_view entry) {
-  const std::size_t equals = entry.find('=');
-  if (equals != std::string_view::npos && equals > 0)
-    environment.emplace(entry.substr(0, equals), entry.substr(equals + 1));
-}
-
 Environment own_environment() {
   Environment environment;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) add_entry(environment, *entry);
-  return environment;
-}
-
-Environment first_process_environment() {
-  Environment environment;
-  const auto block = base::read_file("/proc/1/environ", 1U << 20);
-  if (!block) return environment;
-  for (std::size_t start = 0; start < block->size();) {
-    const std::size_t end = std::min(block->find('\0', start), block->size());
-    add_entry(environment, std::string_view(*block).substr(start, end - start));
-    start = end + 1;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::size_t equals = text.find('=');
+    if (equals != std::string_view::npos && equals > 0)
+      environment.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return environment;
 }

@@ -16,8 +16,6 @@ struct Identity {
 
 Identity identify(const Environment& environment);
 
-// Our own variables, and those of PID 1 where ours lack them: a login over SSH does not inherit the container's.
 Environment own_environment();
-Environment first_process_environment();
 
 }  // namespace pod

@@ -119,6 +119,7 @@ void count_attempt_end(History& history, const AttemptEnded& end) {
 
 // What the observation alone changes. Once the ledger is lost the history stays what is on disk.
 History count(History history, const Observation& observation) {
+  if (is<ObstacleCleared>(observation)) history.ledger_lost = false;
   if (history.ledger_lost && !is<BootBegan>(observation)) {
     if (is<AttemptEnded>(observation)) history.attempt_open = false;
     return history;
@@ -209,7 +210,6 @@ Decision unless_exhausted(const History& history, const History& counted, const 
 }
 
 Decision decide_without_ledger(const History& history, const Observation& observation) {
-  if (is<ObstacleCleared>(observation) || is<ResumeAsked>(observation)) return Run{};
   const bool still_training = history.attempt_open && !is<AttemptEnded>(observation);
   if (still_training) return Run{};  // it may get further; what it does is only counted as an unclean end
   return hold_for(HoldReason::kLedgerUnusable);
@@ -299,13 +299,7 @@ Decision decide(const History& history, const Observation& observation, const Li
 History advance(History history, const Observation& observation, const Decision& decision) {
   const std::optional<HoldRecord> held = history.hold;
   history = count(std::move(history), observation);
-  if (history.ledger_lost) {
-    // Only reopening the ledger leads on from here, with the history that is on disk.
-    const bool reopen = is<ObstacleCleared>(observation) || is<ResumeAsked>(observation);
-    history.ledger_lost = !reopen;
-    if (reopen && !history.hold) history.boot_open = true;
-    return history;
-  }
+  if (history.ledger_lost) return history;
   const auto close_boot = [&history] {
     history.boot_open = history.attempt_open = history.told_to_end = history.progressed = false;
   };

@@ -1,7 +1,6 @@
 #include "launcher/training/supervise.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,7 +9,6 @@
 #include <csignal>
 
 #include "base/unique_fd.h"
-#include "launcher/base/files.h"
 #include "launcher/training/lines.h"
 #include "launcher/training/pass_through.h"
 
@@ -79,12 +77,8 @@ Ended Attempt::run() {
       if (plan_.on_line) plan_.on_line(line);
     });
     stream.out.flush();
-    if (stream.out.dropped_bytes() > 0) {
-      base::write_all(STDERR_FILENO, fmt::format("podlaunch: {} bytes of output were not shown: nobody read them\n",
-                                                 stream.out.dropped_bytes()));
-    }
+    ended_.dropped_bytes += stream.out.dropped_bytes();
   }
-  if (ended_.stop_signal == 0) ended_.stop_signal = waiter_.stop_signal();
   ended_.status = *status;
   ended_.lasted = std::chrono::duration_cast<base::Seconds>(Clock::now() - started_);
   return ended_;
@@ -97,6 +91,7 @@ void Attempt::forward_signals() {
   // One that came before there was a child has been taken and forgotten by then: say it again.
   (void)::kill(-child_, ended_.stop_signal);
   kill_at_ = std::min(kill_at_, Clock::now() + plan_.grace);
+  if (plan_.on_stop) plan_.on_stop();
 }
 
 void Attempt::end_program() {

@@ -30,14 +30,16 @@ struct Supervision {
   std::function<void(std::string_view)> on_output;  // every byte, both streams
   std::function<void(std::string_view)> on_line;
   std::function<bool()> on_tick;      // false: end the program now
+  std::function<void()> on_stop;      // a stop signal came and was forwarded; the program may still save
   std::function<bool()> still_alive;  // after silence; false: it has stalled
 };
 
 struct Ended {
   base::WaitStatus status;
-  int stop_signal = 0;   // the program was ended because we were told to stop
-  bool stalled = false;  // it was ended because it made no sign of life
-  bool cut_off = false;  // it was ended because on_tick said so
+  int stop_signal = 0;            // the program was ended because we were told to stop
+  bool stalled = false;           // it was ended because it made no sign of life
+  bool cut_off = false;           // it was ended because on_tick said so
+  std::size_t dropped_bytes = 0;  // of output that nobody read
   base::Seconds lasted{0};
 };
 

@@ -226,7 +226,6 @@ int History::count_beyond(const git_oid& tip, const git_oid& base) const {
   return count;
 }
 
-
 std::optional<FlatTree> flatten(const History& history, const git_oid& tree) {
   FlatTree flat;
   std::vector<std::pair<std::string, git_oid>> pending = {{"", tree}};

@@ -105,6 +105,7 @@ class Closure {
   bool add(const git_oid& root, const std::string& needed_by);
   // The same for one object of a known type, without the history of a commit.
   bool add_tree(const git_oid& tree, const std::string& needed_by);
+  void add_blob(const git_oid& blob) { seen_.insert(blob); }
   bool contains(const git_oid& id) const { return seen_.contains(id); }
   const std::vector<Missing>& missing() const { return missing_; }
   // Existence of blobs is asked of this set instead of the database, when there is one.

@@ -289,6 +289,25 @@ bool checksum_matches(const fs::path& path) {
   return std::memcmp(last.data(), found.id, kIdBytes) == 0;
 }
 
+// A table of 12-byte rows follows the header: the name and where the chunk begins; the last row tells where it ends.
+std::string chunk_of(std::string_view file, std::string_view chunk) {
+  const std::size_t header = file.starts_with("MIDX") ? 12 : 8;
+  for (std::size_t row = header; row + 24 <= file.size(); row += 12) {
+    const auto offset = [&](std::size_t at) {
+      return static_cast<std::size_t>((std::uint64_t{big_endian(file.data() + at + 4)} << 32) |
+                                      big_endian(file.data() + at + 8));
+    };
+    const std::string_view name = file.substr(row, 4);
+    if (name == std::string_view("\0\0\0\0", 4)) break;
+    if (name != chunk) continue;
+    const std::size_t begin = offset(row);
+    const std::size_t end = offset(row + 12);
+    if (begin > end || end > file.size()) return {};
+    return std::string(file.substr(begin, end - begin));
+  }
+  return {};
+}
+
 std::optional<git_oid> raw_blob_id(const fs::path& path) {
   Sha1 hash;
   struct stat found;

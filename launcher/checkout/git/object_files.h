@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -60,6 +61,9 @@ bool pack_ends_as_expected(const std::filesystem::path& pack, const git_oid& che
 // The SHA-1 of everything but the last 20 bytes equals the last 20 bytes: packs, their indexes, the index,
 // commit-graph and multi-pack-index all end so. A disk cannot damage such a file without this being noticed.
 bool checksum_matches(const std::filesystem::path& path);
+
+// One chunk of a commit-graph or multi-pack-index, whose name has four letters; empty when there is none.
+std::string chunk_of(std::string_view file, std::string_view chunk);
 
 // SHA-1 of a file as the blob that git would store without any filter; nullopt when it cannot be read.
 std::optional<git_oid> raw_blob_id(const std::filesystem::path& path);

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <sstream>
 
 #include "launcher/checkout/git/files.h"
 #include "launcher/checkout/git/formats.h"
+#include "launcher/checkout/git/history.h"
 #include "launcher/checkout/git/library.h"
 #include "launcher/checkout/git/object_files.h"
 #include "launcher/checkout/survey/survey.h"
@@ -118,14 +120,37 @@ void survey_config(const Scene& scene, Findings& findings) {
   git_buf_dispose(&url);
 }
 
+// A commit-graph may name no commit that is gone, a multi-pack-index no pack.
+bool names_what_is_gone(const Scene& scene, std::string_view contents) {
+  if (contents.starts_with("MIDX")) {
+    std::stringstream names(chunk_of(contents, "PNAM"));
+    for (std::string name; std::getline(names, name, '\0');) {
+      if (!name.empty() && !is_file(scene.git_folder / "objects" / "pack" / name)) return true;
+    }
+    return false;
+  }
+  const auto history = scene.depth == Depth::kDeep ? History::open(scene.git_folder) : tl::unexpected(base::Error());
+  if (!history) return false;
+  const std::string ids = chunk_of(contents, "OIDL");
+  for (std::size_t at = 0; at + GIT_OID_RAWSZ <= ids.size(); at += GIT_OID_RAWSZ) {
+    git_oid id;
+    git_oid_fromraw(&id, reinterpret_cast<const unsigned char*>(ids.data()) + at);
+    if (!history->has(id)) return true;
+  }
+  return false;
+}
+
 // Files that end with a checksum of themselves and only repeat what the packs say.
 void survey_caches(const Scene& scene, Findings& findings) {
   const fs::path objects = scene.git_folder / "objects";
   const auto check = [&](const fs::path& path, FindingKind kind, std::string_view signature) {
     if (!is_file(path)) return;
     const auto contents = contents_of(path);
-    if (contents && contents->starts_with(signature) && checksum_matches(path)) return;
-    findings.push_back(make_finding(kind, where_of(scene, path), "Its checksum does not match its contents."));
+    if (!contents || !contents->starts_with(signature) || !checksum_matches(path)) {
+      findings.push_back(make_finding(kind, where_of(scene, path), "Its checksum does not match its contents."));
+    } else if (names_what_is_gone(scene, *contents)) {
+      findings.push_back(make_finding(kind, where_of(scene, path), "It names what is not there any more."));
+    }
   };
   check(objects / "pack" / "multi-pack-index", kMultiPackIndexDamaged, "MIDX");
   check(objects / "info" / "commit-graph", kCommitGraphDamaged, "CGPH");

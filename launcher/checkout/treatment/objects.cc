@@ -79,6 +79,11 @@ base::Result<bool> treat_pack_index(Workshop& workshop, const PackFiles& files) 
   return true;
 }
 
+bool is_sound_pair(const fs::path& pack) {
+  const fs::path index = fs::path(pack).replace_extension(".idx");
+  return is_file(pack) && is_file(index) && checksum_matches(pack) && checksum_matches(index);
+}
+
 base::Result<void> move_packs(const fs::path& from, const fs::path& to) {
   if (auto made = make_folders(to); !made) return made;
   std::vector<fs::path> packs;
@@ -87,10 +92,15 @@ base::Result<void> move_packs(const fs::path& from, const fs::path& to) {
     if (entry->path().extension() == ".pack") packs.push_back(entry->path());
   }
   for (const fs::path& pack : packs) {
+    std::string stem = pack.stem();
+    if (is_sound_pair(to / pack.filename())) continue;  // the same contents
+    // A pack is named after its contents: the damaged one may bear the very name. It must not be replaced, since what is
+    // readable of it is still to be saved, so the new one gets a longer name.
+    while (!is_nothing(to / (stem + ".pack")) || !is_nothing(to / (stem + ".idx"))) stem += "-1";
     // The pack before its index: an index without its pack would be damage.
     for (const std::string_view extension : {".pack", ".idx"}) {
       const fs::path file = fs::path(pack).replace_extension(extension);
-      if (auto moved = rename_durably(file, to / file.filename()); !moved) return moved;
+      if (auto moved = rename_durably(file, to / (stem + std::string(extension))); !moved) return moved;
     }
   }
   return {};

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "launcher/checkout/git/index_file.h"
 #include "launcher/checkout/treatment/treatment.h"
+#include "launcher/checkout/treatment/wholeness.h"
 
 namespace checkout {
 namespace {
@@ -59,46 +61,111 @@ base::Result<void> rescue_references(Workshop& workshop) {
   return {};
 }
 
+namespace {
+
+// Everything that no reference and no HEAD leads to.
+struct Unreachable {
+  std::vector<git_oid> commits;
+  std::vector<git_oid> trees;
+  std::vector<git_oid> blobs;
+};
+
+Unreachable find_unreachable(const Workshop& workshop, const History& history) {
+  Closure reachable(history);
+  for (const auto& [name, value] : read_refs(workshop.scene.git_folder).refs) {
+    if (value.id) (void)reachable.add(*value.id, name);  // holes were dealt with before
+  }
+  if (const auto head = head_commit(workshop.scene.git_folder)) (void)reachable.add(*head, "HEAD");
+  if (const auto index = read_index_file(workshop.in_git("index"))) {
+    for (const IndexEntry& entry : index->entries) reachable.add_blob(entry.id);
+    for (const git_oid& tree : index->cached_trees) (void)reachable.add_tree(tree, "the index");
+  }
+  Unreachable found;
+  for (const git_oid& id : all_object_ids(workshop.scene.git_folder)) {
+    if (reachable.contains(id)) continue;
+    const auto type = history.type_of(id);
+    if (type == GIT_OBJECT_COMMIT) found.commits.push_back(id);
+    if (type == GIT_OBJECT_TREE) found.trees.push_back(id);
+    if (type == GIT_OBJECT_BLOB) found.blobs.push_back(id);
+  }
+  return found;
+}
+
+base::Result<void> rescue_commits(Workshop& workshop, const History& history, Wholeness& wholeness,
+                                  const std::vector<git_oid>& commits, Closure& kept) {
+  IdSet parents;
+  for (const git_oid& id : commits) {
+    const auto parts = history.commit(id);
+    if (parts && wholeness.whole(id)) parents.insert(parts->parents.begin(), parts->parents.end());
+  }
+  for (const git_oid& id : commits) {
+    if (parents.contains(id) || !wholeness.whole(id)) continue;  // a newer one keeps it; half a one is new damage
+    const auto rescued = workshop.rescue_commit(id, "unreachable", "a commit that no reference led to any more");
+    if (!rescued) return base::fail(rescued.error());
+    (void)kept.add(id, "rescue");
+  }
+  return {};
+}
+
+// One commit that holds trees and blobs whose commit is gone, each under its id.
+base::Result<void> rescue_pieces(Workshop& workshop, const std::vector<git_oid>& trees,
+                                 const std::vector<git_oid>& blobs) {
+  if (trees.empty() && blobs.empty()) return {};
+  auto repository = open_repository(workshop.scene.git_folder, workshop.scene.work_tree);
+  if (!repository) return base::fail(repository.error());
+  git_treebuilder* made = nullptr;
+  int code = git_treebuilder_new(&made, repository->get(), nullptr);
+  const TreeBuilder builder(made);
+  for (const auto& [ids, mode] : {std::pair{&trees, GIT_FILEMODE_TREE}, std::pair{&blobs, GIT_FILEMODE_BLOB}}) {
+    for (const git_oid& id : *ids) {
+      if (code == 0) code = git_treebuilder_insert(nullptr, builder.get(), hex_of(id).c_str(), &id, mode);
+    }
+  }
+  git_oid tree_id;
+  if (code == 0) code = git_treebuilder_write(&tree_id, builder.get());
+  git_tree* found = nullptr;
+  if (code == 0) code = git_tree_lookup(&found, repository->get(), &tree_id);
+  const Tree tree(found);
+  const auto signature = launcher_signature();
+  if (!signature) return base::fail(signature.error());
+  git_oid id;
+  if (code == 0) {
+    code = git_commit_create(&id, repository->get(), nullptr, signature->get(), signature->get(), nullptr,
+                             "Files and folders whose commit is gone\n", tree.get(), 0, nullptr);
+  }
+  if (code < 0) return base::fail(library_error(code, "rescue what no commit leads to in", workshop.scene.git_folder));
+  const auto rescued = workshop.rescue_commit(id, "pieces", "files and folders whose commit is gone");
+  if (!rescued) return base::fail(rescued.error());
+  return {};
+}
+
+}  // namespace
+
 base::Result<void> rescue_unreachable(Workshop& workshop) {
   const auto history = History::open(workshop.scene.git_folder);
   if (!history) return base::fail(history.error());
-  const RefTable table = read_refs(workshop.scene.git_folder);
-  IdSet reachable;
-  const auto reach = [&](const git_oid& tip) {
-    const auto commit = history->peel_to_commit(tip);
-    if (!commit) return;
-    std::vector<git_oid> pending = {*commit};
-    while (!pending.empty()) {
-      const git_oid id = pending.back();
-      pending.pop_back();
-      if (!reachable.insert(id).second) continue;
-      const auto parts = history->commit(id);
-      if (parts) pending.insert(pending.end(), parts->parents.begin(), parts->parents.end());
-    }
-  };
-  for (const auto& [name, value] : table.refs) {
-    if (value.id) reach(*value.id);
+  const Unreachable found = find_unreachable(workshop, *history);
+  Wholeness wholeness(*history);
+  Closure kept(*history);
+  if (auto rescued = rescue_commits(workshop, *history, wholeness, found.commits, kept); !rescued) return rescued;
+  // Trees first, largest claim first: a tree that lies in another one needs no name of its own.
+  IdSet inside;
+  for (const git_oid& id : found.trees) {
+    const auto entries = history->tree(id);
+    if (!entries || !wholeness.whole(id)) continue;
+    for (const TreeEntry& entry : *entries) inside.insert(entry.id);
   }
-  if (const auto head = head_commit(workshop.scene.git_folder)) reach(*head);
-
-  std::vector<git_oid> loose_commits;
-  IdSet parents;
-  for (const git_oid& id : all_object_ids(workshop.scene.git_folder)) {
-    if (reachable.contains(id)) continue;
-    if (history->type_of(id) != GIT_OBJECT_COMMIT) continue;
-    const auto parts = history->commit(id);
-    if (!parts) continue;
-    loose_commits.push_back(id);
-    parents.insert(parts->parents.begin(), parts->parents.end());
+  std::vector<git_oid> trees;
+  for (const git_oid& id : found.trees) {
+    if (inside.contains(id) || kept.contains(id) || !wholeness.whole(id)) continue;
+    trees.push_back(id);
+    (void)kept.add_tree(id, "rescue");
   }
-  for (const git_oid& id : loose_commits) {
-    if (parents.contains(id)) continue;  // a newer one keeps it
-    Closure closure(*history);
-    if (!closure.add(id, "rescue")) continue;  // half a commit would only be new damage
-    const auto rescued = workshop.rescue_commit(id, "unreachable", "a commit that no reference led to any more");
-    if (!rescued) return base::fail(rescued.error());
+  std::vector<git_oid> blobs;
+  for (const git_oid& id : found.blobs) {
+    if (!kept.contains(id)) blobs.push_back(id);
   }
-  return {};
+  return rescue_pieces(workshop, trees, blobs);
 }
 
 }  // namespace checkout
