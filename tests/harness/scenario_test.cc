@@ -111,7 +111,7 @@ name: a
 start:
   podlaunch:
     repo: https://example.org/a.git
-    checkout: /work/tree
+    checkout: /data/tree
     setup: [pip install -e ., make]
     max-attempts: 3
     allow-restart-from-zero: true
@@ -121,9 +121,9 @@ start:
 )")
                           .start;
   EXPECT_TRUE(start.is_podlaunch);
-  EXPECT_EQ(start.checkout, "/work/tree");
+  EXPECT_EQ(start.checkout, "/data/tree");
   EXPECT_THAT(start.command,
-              ElementsAre("podlaunch", "--repo", "https://example.org/a.git", "--checkout", "/work/tree", "--setup",
+              ElementsAre("podlaunch", "--repo", "https://example.org/a.git", "--checkout", "/data/tree", "--setup",
                           "pip install -e .", "--setup", "make", "--max-attempts", "3", "--allow-restart-from-zero",
                           "--done-when", "exit:0", "--", "python3", "train.py", "--lr", "0.1"));
 }

@@ -110,10 +110,13 @@ void prepare(const LivedIn& world, const std::string& what) {
 
 TEST_P(Killed, AtAnyMomentLosesNothing) {
   const std::string& what = GetParam();
-  LivedIn world(Storage::kMixed);
+  // What the damage needs: loose objects, packed references, or whatever work leaves behind.
+  LivedIn world(what == "upstream-blob-missing" ? Storage::kLoose
+                : what == "packed-refs-torn"    ? Storage::kPacked
+                                                : Storage::kMixed);
   if (what == "update") {
     World::must("cd " + (world.root / "template").string() +
-                " && git update-ref refs/rescued/local DL4Math && git reset -q --keep HEAD~1");
+                " && git update-ref refs/rescued/local DL4Math && git reset -q --soft HEAD~1");
     world.commit_upstream("train.py", "print('newer')\n", "newer");
     world.commit_upstream("lib/new.py", "print('new')\n", "new");
   }

@@ -94,8 +94,8 @@ base::Result<void> move_packs(const fs::path& from, const fs::path& to) {
   for (const fs::path& pack : packs) {
     std::string stem = pack.stem();
     if (is_sound_pair(to / pack.filename())) continue;  // the same contents
-    // A pack is named after its contents: the damaged one may bear the very name. It must not be replaced, since what is
-    // readable of it is still to be saved, so the new one gets a longer name.
+    // A pack is named after its contents: the damaged one may bear the very name. It must not be replaced, since what
+    // is readable of it is still to be saved, so the new one gets a longer name.
     while (!is_nothing(to / (stem + ".pack")) || !is_nothing(to / (stem + ".idx"))) stem += "-1";
     // The pack before its index: an index without its pack would be damage.
     for (const std::string_view extension : {".pack", ".idx"}) {
