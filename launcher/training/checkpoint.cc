@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <set>
 
 #include "launcher/base/files.h"
 #include "launcher/base/glob.h"
@@ -60,6 +61,14 @@ static fs::path numbered_folder(const fs::path& file, const std::string& fixed) 
   return {};
 }
 
+// A pattern as wide as outputs/* also matches what every attempt leaves anew: a log named after the hour would count as
+// progress each time, and the run would be tried for ever.
+static bool is_no_checkpoint(const fs::path& file) {
+  static const std::set<std::string> kOthers = {".log", ".txt",  ".out",  ".err", ".csv",  ".tsv",       ".md",
+                                                ".yml", ".yaml", ".lock", ".tmp", ".part", ".unfinished"};
+  return kOthers.contains(file.extension().string()) || file.filename().string().starts_with("events.out.tfevents");
+}
+
 std::vector<Checkpoint> find_checkpoints(const std::vector<std::string>& patterns) {
   std::map<std::string, Checkpoint> by_key;
   for (const std::string& pattern : patterns) {
@@ -69,6 +78,7 @@ std::vector<Checkpoint> find_checkpoints(const std::vector<std::string>& pattern
       std::error_code code;
       if (fs::is_symlink(file, code)) continue;  // "latest": another name of one that is listed anyway
       const fs::path folder = numbered_folder(file, fixed);
+      if (folder.empty() && is_no_checkpoint(file)) continue;
       const std::string shards = folder.empty() ? stem_of(file) : "";
       const std::string key = !folder.empty()  ? folder.string()
                               : shards.empty() ? match

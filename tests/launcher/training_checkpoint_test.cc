@@ -51,6 +51,16 @@ class Checkpoints : public testing::Test {
   const fs::path folder_ = fs::path(testing::TempDir()) / ("checkpoints_" + std::to_string(::getpid()));
 };
 
+TEST_F(Checkpoints, LogsUnderAWidePatternAreNoCheckpoints) {
+  for (const char* name : {"run-20260101-003950.log", "notes-7.txt", "events.out.tfevents.1767225600"}) {
+    std::ofstream(folder_ / name) << "text";
+  }
+  std::ofstream(folder_ / "model-4.bin") << "weights";
+  const auto found = training::find_checkpoints({(folder_ / "*").string()});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].number, 4);
+}
+
 TEST_F(Checkpoints, WholeFormsAreWhole) {
   EXPECT_EQ(what_is_torn(write("a.pt", zip_archive())), "");
   EXPECT_EQ(what_is_torn(write("a.safetensors", safetensors(8))), "");
