@@ -279,7 +279,9 @@ void World::Play::note_activity() {
 
 void World::Play::consider_settled() {
   if (attempt_ || boot_planned_ || timeline_.waits_for_later()) return note_activity();
-  for (const auto& line : stage_->waiting()) event(EventKind::kNote, line);
+  if (!finished_) {
+    for (const auto& line : stage_->waiting()) event(EventKind::kNote, line);
+  }
   end_world(finished_ ? Outcome::kCompleted : Outcome::kHeld);
 }
 

@@ -125,14 +125,10 @@ std::vector<std::string> Stage::waiting() const {
   std::vector<std::string> result;
   for (const auto& [id, thread] : threads_) {
     if (!thread->process || thread->process->troupe != Troupe::kPod) continue;
-    const auto read = [&, number = id](const char* name) {
-      base::UniqueFd file(::open(fmt::format("/proc/{}/{}", number, name).c_str(), O_RDONLY | O_CLOEXEC));
-      std::array<char, 256> buffer{};
-      if (file.valid()) (void)!::read(file.get(), buffer.data(), buffer.size() - 1);
-      return std::string(buffer.data(), std::strcspn(buffer.data(), "\n"));
-    };
-    result.push_back(
-        fmt::format("{} waits in {} (syscall {})", thread->process->spawn_path, read("wchan"), read("syscall")));
+    base::UniqueFd file(::open(fmt::format("/proc/{}/wchan", id).c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 256> place{};
+    if (file.valid()) (void)!::read(file.get(), place.data(), place.size() - 1);
+    result.push_back(fmt::format("{} waits in {}", thread->process->spawn_path, place.data()));
   }
   return result;
 }

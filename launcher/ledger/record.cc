@@ -309,7 +309,7 @@ Line from_body(const json& body) {
   }
   line.kind = Line::Kind::kUnknown;
   line.record = {line.number, body.value("wall", std::int64_t{0}), kind, std::nullopt, facts_from_json(body["facts"])};
-  const bool is_note = kind == "phase" || kind == "checkpoint" || kind == "note";
+  const bool is_note = kind == "phase" || kind == "checkpoint" || kind == "attempt-stopped" || kind == "note";
   if (!is_note) {
     auto observation = alternative_named<policy::Observation>(kind, body);
     auto decision = alternative_named<policy::Decision>(body.value("decision", ""), body);

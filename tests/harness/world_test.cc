@@ -26,6 +26,12 @@ scenario::Scenario shell(const std::string& command) {
   return scenario;
 }
 
+scenario::Moment at(scenario::Duration time) {
+  scenario::Moment moment;
+  moment.at = time;
+  return moment;
+}
+
 Materials materials() {
   Materials result;
   result.environment = {{"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", "/root"}};
@@ -88,14 +94,14 @@ TEST(World, ACommandThatExitsIsStartedAgainAtThePlatformsTicks) {
 
 TEST(World, DisksKeepWhatTheyPromise) {
   auto scenario = shell("echo x >>/root/c; echo x >>/workspace/v; wc -l </root/c; wc -l </workspace/v; sleep inf");
-  scenario.timeline = {{{.at = 100s}, scenario::KillContainer{}, 1}, {{.at = 200s}, scenario::SpotInterrupt{}, 2}};
+  scenario.timeline = {{at(100s), scenario::KillContainer{}, 1}, {at(200s), scenario::SpotInterrupt{}, 2}};
   // The container is killed (its disk stays), then the pod is taken away (its container disk goes).
   EXPECT_EQ(play(scenario, log_of), "1\n1\n2\n2\n1\n3\n");
 }
 
 TEST(World, SpotInterruptionWarnsThenKills) {
   auto scenario = shell("trap 'echo warned; sleep 3; echo late; sleep 10; echo never' TERM; while :; do sleep 1; done");
-  scenario.timeline = {{{.boot = 1, .after = 30s}, scenario::SpotInterrupt{}, 1}};
+  scenario.timeline = {{at(30s), scenario::SpotInterrupt{}, 1}};
   const auto text = play(scenario, [](const WorldRecord& record) {
     return log_of(record) + record.boots[0].status.describe() + " " + std::to_string(record.boots[0].end / 1s);
   });
