@@ -298,7 +298,7 @@ Decision decide(const History& history, const Observation& observation, const Li
 
 History advance(History history, const Observation& observation, const Decision& decision) {
   const std::optional<HoldRecord> held = history.hold;
-  history = count(std::move(history), observation);
+  history = count(history, observation);
   if (history.ledger_lost) return history;
   const auto close_boot = [&history] {
     history.boot_open = history.attempt_open = history.told_to_end = history.progressed = false;
