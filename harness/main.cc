@@ -141,6 +141,14 @@ int replay(const Words& words) {
   app.add_flag("--keep", settings->keep, "keep every world's folder, not only those of failures");
   app.add_flag("-v,--verbose", verbose, "the timeline of every scenario, also of those that pass");
   app.add_flag("--log", show_log, "the container's output, with virtual times");
+  app.footer(
+      "Other commands, each with --help:\n"
+      "  check    read scenarios without playing them\n"
+      "  list     scenarios with their stories\n"
+      "  new      write a scenario to start from\n"
+      "  prove    explore everything that can happen to podlaunch's policy\n"
+      "  schema   the JSON Schema of scenarios\n"
+      "  doctor   what this machine allows");
   if (const auto done = parse(app, words)) return *done;
 
   auto scenarios = load_all(paths);

@@ -308,6 +308,10 @@ void World::Play::finish_record() {
     boot.disturbed = disturbed_;
   }
   if (attempt_) record_.attempts[*attempt_].end = now();
+  record_.not_covered.assign(stage_->not_covered().begin(), stage_->not_covered().end());
+  if (clock_.charged_computation()) {
+    event(EventKind::kNote, "long computation was charged to the clock: another run may differ in its times");
+  }
   stage_.reset();  // nothing moves any more
   if (disks_) {
     record_.disks = disks_->views();
