@@ -103,7 +103,7 @@ base::Result<void> Disks::furnish_container() {
       fs::copy_symlink(lower, place, code);
       if (code) return base::fail(filesystem_error(code, "link", place));
     } else if (fs::is_directory(status)) {
-      Layer layer{name, lower, container_ + "/upper/" + name, container_ + "/work/" + name};
+      Layer layer{name, lower, container_ + "/upper/" + name, container_ + "/overlay/" + name};
       for (const auto& folder : {place, layer.upper, layer.work}) {
         if (auto made = make_folders(folder); !made) return made;
       }

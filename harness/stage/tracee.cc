@@ -52,6 +52,10 @@ bool set_registers(pid_t id, const user_regs_struct& from) {
 }
 
 std::uint64_t argument(const user_regs_struct& registers, int n) {
+  return argument(const_cast<user_regs_struct&>(registers), n);
+}
+
+unsigned long long& argument(user_regs_struct& registers, int n) {
   switch (n) {
     case 0:
       return registers.rdi;

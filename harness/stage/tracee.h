@@ -93,6 +93,7 @@ bool set_registers(pid_t id, const user_regs_struct& from);
 
 // The n-th argument of a syscall, counted from 0.
 std::uint64_t argument(const user_regs_struct& registers, int n);
+unsigned long long& argument(user_regs_struct& registers, int n);
 
 // Makes clock reads trap: without the vDSO the C library asks the kernel. To be called at PTRACE_EVENT_EXEC.
 // False when the auxiliary vector could not be found.

@@ -211,22 +211,6 @@ static std::optional<Timeout> timeout_of(const user_regs_struct& registers) {
   }
 }
 
-static unsigned long long& argument_register(user_regs_struct& registers, int n) {
-  switch (n) {
-    case 0:
-      return registers.rdi;
-    case 1:
-      return registers.rsi;
-    case 2:
-      return registers.rdx;
-    case 3:
-      return registers.r10;
-    default:
-      CHECK(n == 4);
-      return registers.r8;
-  }
-}
-
 // How long the call may wait from now on; nothing when it waits for ever or its argument is not valid.
 static std::optional<Nanoseconds> relative_timeout(const VirtualClock& clock, pid_t id,
                                                    const user_regs_struct& registers, const Timeout& timeout) {
@@ -282,7 +266,7 @@ void Stage::enter_wait(Thread& thread, const user_regs_struct& registers) {
   if (is_sleep(static_cast<long>(registers.orig_rax))) {
     rewritten.orig_rax = SYS_pause;
   } else {
-    argument_register(rewritten, timeout->argument) =
+    argument(rewritten, timeout->argument) =
         timeout->form == Timeout::Form::kMilliseconds ? static_cast<unsigned long long>(-1) : 0;
   }
   wait_until(thread, rewritten, deadline);
