@@ -48,6 +48,7 @@ base::Redactor redactor_of(const config::Config& config, const config::Environme
   };
   for (const std::string& name : config.secrets) add(name);
   for (const std::string& name : config.optional_secrets) add(name);
+  if (!config.git_token_variable.empty()) add(config.git_token_variable);
   for (const auto& [name, value] : environment) {
     if (sounds_secret(name) && value.size() >= 8) redactor.add(value);
   }

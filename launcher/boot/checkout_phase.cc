@@ -34,6 +34,13 @@ static checkout::Request checkout_request(const Boot& boot) {
   request.local_changes = set_aside ? checkout::LocalChanges::kSetAside : checkout::LocalChanges::kKeep;
   request.transport =
       config.transport == config::Transport::kGit ? checkout::Transport::kGit : checkout::Transport::kLibgit2;
+  request.history_depth = config.depth.value_or(0);
+  request.credentials.token_variable = config.git_token_variable;
+  request.credentials.ssh_key = config.ssh_key;
+  request.credentials.netrc = config.netrc;
+  request.credentials.ca_bundle = config.ca_bundle;
+  request.network_stall_limit = config.network_timeout;
+  request.quarantine_bytes_max = config.quarantine_max;
   const ledger::Memory& memory = boot.journal.memory();
   request.run_has_checkpoint = !memory.best_checkpoint.empty() || !boot.checkpoints.resume_from.empty();
   request.run_was_updated = memory.attempts > 0;

@@ -50,7 +50,7 @@ base::Result<void> check_url(const std::string& url) {
   if (at != std::string_view::npos && authority.substr(0, at).find(':') != std::string_view::npos) {
     return base::fail(
         base::invalid_input("the repository address has a password in it, which would end up in .git/config",
-                            "Put it in a variable and name that with --token-variable."));
+                            "Put it in a variable and name that with --git-token-env."));
   }
   return {};
 }

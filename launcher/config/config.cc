@@ -6,6 +6,7 @@
 #include "launcher/base/hash.h"
 #include "launcher/config/duration.h"
 #include "launcher/config/setting.h"
+#include "launcher/config/size.h"
 #include "launcher/config/sources.h"
 #include "launcher/config/words.h"
 
@@ -105,6 +106,13 @@ std::string describe(const Config& config) {
   if (config.max_time) line("max-hours", format_duration(*config.max_time));
   if (config.gpus) line("gpus", std::to_string(*config.gpus));
   for (const auto& [name, value] : config.environment) line("env", name);
+  if (config.depth) line("depth", std::to_string(*config.depth));
+  line("git-token-env", config.git_token_variable);
+  line("ssh-key", config.ssh_key.string());
+  line("netrc", config.netrc.string());
+  line("ca-bundle", config.ca_bundle.string());
+  line("quarantine-max", format_size(config.quarantine_max));
+  if (config.lease_time) line("lease-time", format_duration(*config.lease_time));
   line("train", fmt::format("{}", fmt::join(config.train, " ")));
   return text;
 }

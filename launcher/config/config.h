@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -54,6 +55,14 @@ struct Config {
   std::optional<Seconds> grace;
   std::vector<std::pair<std::string, std::string>> environment;
   Transport transport = Transport::kLibgit2;
+  std::optional<int> depth;        // commits of history to fetch
+  std::string git_token_variable;  // the variable with the token for the repository's host
+  std::filesystem::path ssh_key;   // absolute, as the two below; empty: what the machine has
+  std::filesystem::path netrc;
+  std::filesystem::path ca_bundle;
+  Seconds network_timeout{60};  // of silence, until a conversation with the remote is given up
+  std::uint64_t quarantine_max = std::uint64_t{20} << 30U;  // bytes, rescue references included
+  std::optional<Seconds> lease_time;  // silence after which a run's lease is dead; unset: only on shared disks, 2 min
   bool allow_restart_from_zero = false;
   std::vector<std::string> train;  // the command, word by word
 };

@@ -8,6 +8,7 @@
 
 #include "launcher/config/duration.h"
 #include "launcher/config/nearest.h"
+#include "launcher/config/size.h"
 
 namespace config {
 
@@ -64,6 +65,29 @@ static auto duration(std::optional<Seconds> Config::*member, Seconds unit = Seco
     config.*member = *parsed;
     return {};
   };
+}
+
+static Result<void> apply_network_timeout(Config& config, const Values& values) {
+  auto parsed = parse_duration(values.front());
+  if (!parsed) return base::fail(parsed.error());
+  if (parsed->count() < 1) return refuse("a remote needs at least a second to answer");
+  config.network_timeout = *parsed;
+  return {};
+}
+
+static Result<void> apply_lease_time(Config& config, const Values& values) {
+  auto parsed = parse_duration(values.front());
+  if (!parsed) return base::fail(parsed.error());
+  if (parsed->count() < 1) return refuse("a lease needs at least a second");
+  config.lease_time = *parsed;
+  return {};
+}
+
+static Result<void> apply_quarantine_max(Config& config, const Values& values) {
+  auto parsed = parse_size(values.front());
+  if (!parsed) return base::fail(parsed.error());
+  config.quarantine_max = *parsed;
+  return {};
 }
 
 template <class Choice>
@@ -175,6 +199,14 @@ static auto variable_names(std::vector<std::string> Config::*member) {
   };
 }
 
+static Result<void> apply_git_token(Config& config, const Values& values) {
+  // Perhaps the token itself: it is not repeated here.
+  if (!is_variable_name(values.front()))
+    return refuse("a token is named by its variable, such as GITHUB_TOKEN; what was given is no variable's name");
+  config.git_token_variable = values.front();
+  return {};
+}
+
 static Result<void> apply_run(Config& config, const Values& values) {
   const std::string& name = values.front();
   const auto allowed = [](char letter) {
@@ -230,6 +262,19 @@ static std::vector<Setting> make_settings() {
       {"env", Form::kMany, "NAME=VALUE", "added to the environment of setup and training", apply_environment},
       {"transport", Form::kOne, "libgit2|git", "what talks to the remote",
        choice(&Config::transport, {{"libgit2", Transport::kLibgit2}, {"git", Transport::kGit}})},
+      {"depth", Form::kOne, "N", "commits of history to fetch, by the git program; default: all",
+       number(&Config::depth, 1)},
+      {"git-token-env", Form::kOne, "NAME", "the variable with the token for the repository's host", apply_git_token},
+      {"ssh-key", Form::kOne, "FILE", "the private key for a repository over ssh", absolute_path(&Config::ssh_key)},
+      {"netrc", Form::kOne, "FILE", "logins by host; default: $NETRC, then ~/.netrc", absolute_path(&Config::netrc)},
+      {"ca-bundle", Form::kOne, "FILE", "certificates of the authorities to trust for https",
+       absolute_path(&Config::ca_bundle)},
+      {"network-timeout", Form::kOne, "TIME", "give a silent remote up after this; default: 60s",
+       apply_network_timeout},
+      {"quarantine-max", Form::kOne, "SIZE", "most that quarantine and rescue may hold; default: 20GiB",
+       apply_quarantine_max},
+      {"lease-time", Form::kOne, "TIME",
+       "after this silence another launcher may take the run over; default: 2min on a shared disk", apply_lease_time},
       {"allow-restart-from-zero", Form::kSwitch, "", "go on although the checkpoints this run had are gone",
        apply_switch_restart},
       {"train", Form::kWords, "COMMAND", "the training command; on the command line: -- COMMAND…",

@@ -9,6 +9,7 @@
 
 #include "launcher/config/duration.h"
 #include "launcher/config/nearest.h"
+#include "launcher/config/size.h"
 #include "launcher/config/words.h"
 
 namespace {
@@ -220,6 +221,24 @@ TEST(Nearest, FarWordsHaveNoNeighbour) {
 TEST(Words, QuotesAndEscapesAreUnderstood) {
   EXPECT_THAT(*config::split_words(R"(a 'b c' "d \" e" f\ g "")"), ElementsAre("a", "b c", "d \" e", "f g", ""));
   EXPECT_FALSE(config::split_words("a 'b"));
+}
+
+TEST(Config, SizesAreReadAndWrittenInTheirUnits) {
+  EXPECT_EQ(config::parse_size("20GiB").value_or(0), std::uint64_t{20} << 30U);
+  EXPECT_EQ(config::parse_size("500MB").value_or(0), 500'000'000U);
+  EXPECT_EQ(config::parse_size("1.5k").value_or(0), 1536U);
+  EXPECT_EQ(config::parse_size("7").value_or(0), 7U);
+  for (const char* wrong : {"", "-1", "3 apples", "GiB", "9e30", "1Gi"})
+    EXPECT_FALSE(config::parse_size(wrong)) << wrong;
+  EXPECT_EQ(config::format_size(std::uint64_t{20} << 30U), "20 GiB");
+  EXPECT_EQ(config::format_size(1500), "1500 bytes");
+}
+
+TEST(Config, TokenIsNamedAndNeverRepeated) {
+  const std::string refusal = error_of({"--git-token-env", "ghp_abc-secret", "--", "x"});
+  EXPECT_THAT(refusal, HasSubstr("named by its variable"));
+  EXPECT_THAT(refusal, testing::Not(HasSubstr("ghp_abc")));
+  EXPECT_EQ(error_of({"--git-token-env", "MY_TOKEN", "--", "x"}), "");
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ base::Error talking_error(int code, std::string operation, const RemoteSettings&
   base::Error error = library_error(code, std::move(operation), settings.url);
   switch (error.code) {
     case base::ErrorCode::kAuthentication:
-      error.remedy = "Give a token in a variable (--token-variable), an ssh key or a netrc file that may read it.";
+      error.remedy = "Give a token in a variable (--git-token-env), an ssh key or a netrc file that may read it.";
       break;
     case base::ErrorCode::kNotFound:
       error.remedy = "Check the repository's address.";
