@@ -38,9 +38,11 @@ base::Result<void> place_file(const std::string& path, const std::string& conten
   return {};
 }
 
-base::Result<Disks> Disks::create(std::string folder, const std::vector<scenario::Disk>& disks) {
+base::Result<Disks> Disks::mount_volumes(std::string folder, const std::vector<scenario::Disk>& disks,
+                                         std::string image) {
   Disks result;
   result.folder_ = std::move(folder);
+  result.image_ = std::move(image);
   for (std::size_t i = 0; i < disks.size(); ++i) {
     if (disks[i].kind == scenario::DiskKind::kContainer) continue;
     const std::string path = fmt::format("{}/volume-{}", result.folder_, i + 1);
@@ -50,16 +52,36 @@ base::Result<Disks> Disks::create(std::string folder, const std::vector<scenario
   }
   // Outer mounts first, so that /workspace/outputs can lie within /workspace.
   std::ranges::sort(result.volumes_, {}, [](const DiskView& view) { return view.mount_path.size(); });
-  if (auto done = result.renew_container(); !done) return base::fail(done.error());
   return result;
 }
 
-base::Result<void> Disks::renew_container() {
+base::Result<Disks> Disks::create(std::string folder, const std::vector<scenario::Disk>& disks, std::string image) {
+  auto result = mount_volumes(std::move(folder), disks, std::move(image));
+  if (!result) return result;
+  if (auto done = result->renew_container(); !done) return base::fail(done.error());
+  return result;
+}
+
+base::Result<Disks> Disks::create_empty(std::string folder, const std::vector<scenario::Disk>& disks,
+                                        std::string image) {
+  auto result = mount_volumes(std::move(folder), disks, std::move(image));
+  if (!result) return result;
+  if (auto done = result->mount_container(); !done) return base::fail(done.error());
+  if (auto done = make_folders(result->container_root_); !done) return base::fail(done.error());
+  if (auto done = result->lay_layers(); !done) return base::fail(done.error());
+  return result;
+}
+
+base::Result<void> Disks::mount_container() {
   if (!container_.empty()) ::umount2(container_.c_str(), MNT_DETACH);
   container_ = fmt::format("{}/container-{}", folder_, ++container_number_);
   container_root_ = container_ + "/root";
   if (auto made = make_folders(container_); !made) return made;
-  if (auto mounted = mount_tmpfs(container_, kContainerSize); !mounted) return mounted;
+  return mount_tmpfs(container_, kContainerSize);
+}
+
+base::Result<void> Disks::renew_container() {
+  if (auto mounted = mount_container(); !mounted) return mounted;
   return furnish_container();
 }
 
@@ -86,7 +108,6 @@ static base::Result<void> furnish_etc(const std::string& etc) {
 }
 
 base::Result<void> Disks::furnish_container() {
-  layers_.clear();
   for (const char* name : {"dev", "home", "mnt", "proc", "root", "run", "srv", "sys", "tmp", "var/tmp", "var/log",
                            "var/lib", "var/cache"}) {
     if (auto made = make_folders(container_root_ + "/" + name); !made) return made;
@@ -94,6 +115,17 @@ base::Result<void> Disks::furnish_container() {
   ::chmod((container_root_ + "/tmp").c_str(), 01777);
   ::chmod((container_root_ + "/var/tmp").c_str(), 01777);
   if (auto done = furnish_etc(container_root_ + "/etc"); !done) return done;
+  if (auto done = lay_layers(); !done) return done;
+  for (const DiskView& volume : volumes_) {
+    if (auto made = make_folders(host_path(fs::path(volume.mount_path).parent_path())); !made) return made;
+    if (auto made = make_folders(container_root_ + volume.mount_path); !made) return made;
+    if (auto made = make_folders(host_path(volume.mount_path)); !made) return made;
+  }
+  return {};
+}
+
+base::Result<void> Disks::lay_layers() {
+  layers_.clear();
   for (const std::string name : {"usr", "bin", "sbin", "lib", "lib32", "lib64", "opt"}) {
     const std::string lower = "/" + name;
     const std::string place = container_root_ + "/" + name;
@@ -103,17 +135,13 @@ base::Result<void> Disks::furnish_container() {
       fs::copy_symlink(lower, place, code);
       if (code) return base::fail(filesystem_error(code, "link", place));
     } else if (fs::is_directory(status)) {
-      Layer layer{name, lower, container_ + "/upper/" + name, container_ + "/overlay/" + name};
+      Layer layer{name, lower, container_ + "/upper/" + name, container_ + "/overlay/" + name,
+                  image_.empty() ? std::string() : image_ + lower};
       for (const auto& folder : {place, layer.upper, layer.work}) {
         if (auto made = make_folders(folder); !made) return made;
       }
       layers_.push_back(std::move(layer));
     }
-  }
-  for (const DiskView& volume : volumes_) {
-    if (auto made = make_folders(host_path(fs::path(volume.mount_path).parent_path())); !made) return made;
-    if (auto made = make_folders(container_root_ + volume.mount_path); !made) return made;
-    if (auto made = make_folders(host_path(volume.mount_path)); !made) return made;
   }
   return {};
 }

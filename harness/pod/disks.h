@@ -17,12 +17,17 @@ struct Layer {
   std::string lower;  // "/usr"
   std::string upper;
   std::string work;
+  std::string image;  // a folder whose content the image adds to `lower`; need not exist
 };
 
 class Disks {
  public:
-  // `folder` lies on the world's tmpfs. Creates the volumes and the first container disk.
-  static base::Result<Disks> create(std::string folder, const std::vector<scenario::Disk>& disks);
+  // `folder` lies on the world's tmpfs. Creates the volumes and the first container disk. `image` holds what the image
+  // has besides the machine's own programs, under its path in the pod; it is shared, never written.
+  static base::Result<Disks> create(std::string folder, const std::vector<scenario::Disk>& disks, std::string image);
+  // The same disks with nothing on them, for someone who fills them.
+  static base::Result<Disks> create_empty(std::string folder, const std::vector<scenario::Disk>& disks,
+                                          std::string image);
 
   // A new container disk, as a recreated pod gets one. The old one is gone.
   base::Result<void> renew_container();
@@ -38,9 +43,14 @@ class Disks {
   std::vector<DiskView> views() const;
 
  private:
+  static base::Result<Disks> mount_volumes(std::string folder, const std::vector<scenario::Disk>& disks,
+                                           std::string image);
+  base::Result<void> mount_container();
+  base::Result<void> lay_layers();
   base::Result<void> furnish_container();
 
   std::string folder_;
+  std::string image_;
   int container_number_ = 0;
   std::string container_;       // mount point of the container disk
   std::string container_root_;  // what becomes "/" of the pod

@@ -98,8 +98,9 @@ static void build_pod(const Child& child, const Disks& disks, const Launch& laun
   child.must(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "keep the pod's mounts to itself");
   child.bind(root, root);
   for (const Layer& layer : disks.layers()) {
-    const std::string options =
-        fmt::format("lowerdir={},upperdir={},workdir={},userxattr", layer.lower, layer.upper, layer.work);
+    const bool more = !layer.image.empty() && ::access(layer.image.c_str(), F_OK) == 0;
+    const std::string options = fmt::format("lowerdir={}{},upperdir={},workdir={},userxattr",
+                                            more ? layer.image + ":" : "", layer.lower, layer.upper, layer.work);
     child.mount("overlay", root + layer.lower, "overlay", 0, options.c_str());
   }
   for (const DiskView& volume : disks.volumes()) child.bind(volume.host_path, root + volume.mount_path);
@@ -118,7 +119,7 @@ static void build_pod(const Child& child, const Disks& disks, const Launch& laun
 // The last steps before the exec, the same for pods and services.
 [[noreturn]] static void execute(const Child& child, const std::vector<std::string>& command,
                                  const std::map<std::string, std::string>* environment, int output, int go_pipe,
-                                 int status_pipe, stage::Troupe troupe) {
+                                 int status_pipe, stage::Troupe troupe, stage::FaultPoints points) {
   const int null = ::open("/dev/null", O_RDONLY);
   ::dup2(null, 0);
   ::dup2(output, 1);
@@ -138,7 +139,7 @@ static void build_pod(const Child& child, const Disks& disks, const Launch& laun
   std::vector<char*> words;
   for (const auto& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
-  const int refused = stage::install_filter(troupe);
+  const int refused = stage::install_filter(troupe, points);
   errno = refused;
   child.must(refused == 0, "install the seccomp filter");
   ::execvp(words[0], words.data());
@@ -191,7 +192,7 @@ base::Result<Launched> launch_container(const Disks& disks, const Launch& launch
     const Child child(pipes->status_write.get());
     build_pod(child, disks, launch);
     execute(child, launch.command, &launch.environment, launch.output, pipes->go_read.get(), pipes->status_write.get(),
-            stage::Troupe::kPod);
+            stage::Troupe::kPod, launch.fault_points);
   }
   return await_ready(static_cast<pid_t>(id), std::move(*pipes), "build the pod");
 }
@@ -204,7 +205,8 @@ base::Result<Launched> launch_service(const std::vector<std::string>& command, i
   if (id == 0) {
     const Child child(pipes->status_write.get());
     for (const int descriptor : kept) ::fcntl(descriptor, F_SETFD, 0);
-    execute(child, command, nullptr, log, pipes->go_read.get(), pipes->status_write.get(), stage::Troupe::kService);
+    execute(child, command, nullptr, log, pipes->go_read.get(), pipes->status_write.get(), stage::Troupe::kService,
+            stage::FaultPoints::kIgnored);
   }
   return await_ready(id, std::move(*pipes), "start the service " + command[0]);
 }

@@ -25,6 +25,7 @@ struct Launch {
   std::string uptime_file;   // stands for /proc/uptime
   std::string boot_id_file;  // stands for the host's boot id
   int output = -1;           // becomes standard output and error
+  stage::FaultPoints fault_points = stage::FaultPoints::kIgnored;
 };
 
 // A process that is ready to execute its command and waits for go().

@@ -55,6 +55,12 @@ base::Result<WorldRecord> World::Play::run() {
     end_world(finished_ ? Outcome::kCompleted : attempt_ ? Outcome::kRunning : Outcome::kHeld);
   });
   begin_boot();
+  auto record = play_to_the_end();
+  if (record) record->real_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return record;
+}
+
+base::Result<WorldRecord> World::Play::play_to_the_end() {
   while (!ended_) {
     if (stage_->run() == stage::Pause::kStopped) continue;
     give_up(base::Error{.code = base::ErrorCode::kSystem,
@@ -66,18 +72,25 @@ base::Result<WorldRecord> World::Play::run() {
   }
   finish_record();
   if (error_) return base::fail(*error_);
-  record_.real_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return record_;
 }
 
-base::Result<void> World::Play::furnish() {
+// The files behind what the kernel would tell: they lie beside the disks.
+base::Result<void> World::Play::furnish_files() {
   const std::string& folder = materials_.folder;
   boot_id_file_ = folder + "/boot-id";
   uptime_file_ = folder + "/uptime";
   if (auto placed = place_file(boot_id_file_, "5f0c1d6e-0000-4000-8000-000000000001\n"); !placed) return placed;
   if (auto placed = place_file(uptime_file_, ""); !placed) return placed;
   clock_.publish_uptime(base::UniqueFd(::open(uptime_file_.c_str(), O_WRONLY | O_CLOEXEC)));
-  auto disks = Disks::create(folder + "/disks", scenario_.pod.disks);
+  return {};
+}
+
+base::Result<void> World::Play::furnish() {
+  if (auto done = furnish_files(); !done) return done;
+  if (materials_.image.empty()) materials_.image = materials_.folder + "/image";
+  if (materials_.points != nullptr) stage_->watch_changes();
+  auto disks = Disks::create(materials_.folder + "/disks", scenario_.pod.disks, materials_.image);
   if (!disks) return base::fail(disks.error());
   disks_ = std::move(*disks);
   record_.upstream_path = materials_.upstream_path;
@@ -92,8 +105,12 @@ base::Result<void> World::Play::furnish() {
 
 base::Result<void> World::Play::furnish_container() {
   for (const auto& [path, source] : materials_.programs) {
-    const std::string target = disks_->host_path(path);
+    // In the image, below the layers of all containers, rather than copied into each.
+    const bool in_layer = std::ranges::any_of(
+        disks_->layers(), [&path = path](const Layer& layer) { return path.starts_with(layer.lower + "/"); });
+    const std::string target = in_layer ? materials_.image + path : disks_->host_path(path);
     std::error_code code;
+    if (in_layer && fs::exists(target, code)) continue;
     fs::create_directories(fs::path(target).parent_path(), code);
     fs::copy_file(source, target, fs::copy_options::overwrite_existing, code);
     if (code || ::chmod(target.c_str(), 0755) != 0) {
@@ -132,13 +149,13 @@ void World::Play::begin_boot() {
   end_cause_ = BootEnd::kOwnExit;
 
   // What the timeline does to disks and network comes before the first instruction; what it does to processes after.
-  Timeline::Due later;
+  after_launch_.clear();
   for (const auto* entry : timeline_.boot_begins(number)) {
     const bool on_processes = std::holds_alternative<scenario::SpotInterrupt>(entry->action) ||
                               std::holds_alternative<scenario::KillContainer>(entry->action) ||
                               std::holds_alternative<scenario::RecreatePod>(entry->action);
     if (on_processes) {
-      later.push_back(entry);
+      after_launch_.push_back(entry);
     } else {
       act(*entry);
     }
@@ -147,7 +164,12 @@ void World::Play::begin_boot() {
   manifest_ = manifest_reader_.read(*disks_);
   observation_ = Observation();
   answers_read_ = read_all(materials_.answers_log).size();
+  if (materials_.points != nullptr) materials_.points->boot_begins(number);
+  launch_boot();
+}
 
+void World::Play::launch_boot() {
+  const Boot& boot = record_.boots.back();
   std::array<int, 2> output{};
   CHECK(::pipe2(output.data(), O_CLOEXEC) == 0);
   ::fcntl(output[0], F_SETFL, O_NONBLOCK);
@@ -162,12 +184,13 @@ void World::Play::begin_boot() {
   launch.uptime_file = uptime_file_;
   launch.boot_id_file = boot_id_file_;
   launch.output = write_end.get();
+  if (materials_.points != nullptr) launch.fault_points = stage::FaultPoints::kWatched;
   auto launched = launch_container(*disks_, launch);
   if (!launched) return give_up(launched.error());
   container_ = std::move(*launched);
   if (auto adopted = stage_->adopt(container_->id, stage::Troupe::kPod); !adopted) return give_up(adopted.error());
   container_->go();
-  for (const auto* entry : later) act(*entry);
+  for (const auto* entry : Timeline::Due(after_launch_)) act(*entry);
   note_activity();
 }
 
@@ -229,6 +252,7 @@ void World::Play::end_boot(base::WaitStatus status) {
     from = end + 1;
   }
   event(EventKind::kBootEnd, status.describe());
+  if (materials_.points != nullptr) materials_.points->boot_ended(boot.number);
   plan_next_boot(boot);
 }
 

@@ -25,6 +25,15 @@ class World::Play : public stage::Watcher {
 
   base::Result<WorldRecord> run();
 
+  // play_branch.cc: for the sweep, see World
+  base::Result<WorldRecord> branch(Branch branch);
+  const Disks& disks() const { return *disks_; }
+  std::string moment() const;
+  void note_fault(const std::string& text, bool healed);
+  void at(Duration when, std::function<void()> action) { stage_->at(when.count(), std::move(action)); }
+  void kill_boot(const std::string& why);
+  Duration now() const { return Duration(clock_.now()); }
+
   void path_used(const stage::PathUse& use) override;
   int mark(const stage::Process& process, const std::string& what) override;
   std::string instead_of(const std::string& path) override;
@@ -33,13 +42,19 @@ class World::Play : public stage::Watcher {
   int connecting(const stage::Process& process, bool is_local_socket) override;
   void ended(const stage::Process& process, base::WaitStatus status) override;
   bool drain() override;
+  stage::Order changing(const stage::Change& change) override;
+  void changed(const stage::Change& change, long result) override;
 
  private:
   // Boots (play.cc)
   base::Result<void> furnish();
   base::Result<void> furnish_container();
+  base::Result<void> furnish_files();
   base::Result<void> start_services();
   void begin_boot();
+  void launch_boot();
+  base::Result<WorldRecord> play_to_the_end();
+  void leave_the_other_play();
   void end_boot(base::WaitStatus status);
   void plan_next_boot(const Boot& boot);
   void finish_record();
@@ -72,7 +87,6 @@ class World::Play : public stage::Watcher {
   void event(EventKind kind, std::string text, int step = -1);
   void take_line(std::string line);
   int trainer_mark(const stage::Process& process, const std::string& kind, int number);
-  Duration now() const { return Duration(clock_.now()); }
 
   const scenario::Scenario& scenario_;
   Materials materials_;
@@ -90,6 +104,7 @@ class World::Play : public stage::Watcher {
   Observation observation_;
   base::UniqueFd output_read_;
   std::string unfinished_line_;
+  Timeline::Due after_launch_;                // entries of the timeline that act on its processes at once
   std::optional<stage::TimerId> forced_end_;  // SIGKILL at the end of a grace
   BootEnd end_cause_ = BootEnd::kOwnExit;
   Duration returns_after_{0};  // for a pod that comes back as a new one

@@ -37,6 +37,7 @@ void World::Play::act_now(const scenario::TimelineEntry& entry) {
   note_activity();
   event(EventKind::kFault, describe(entry.action));
   std::visit([this](const auto& action) { do_action(action); }, entry.action);
+  if (materials_.points != nullptr && !ended_) materials_.points->disks_touched();
 }
 
 // The trainer asks at every step whether it may go on; what it is told is an error number, see fixtures/README.md.

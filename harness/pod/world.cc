@@ -13,4 +13,32 @@ base::Result<WorldRecord> World::play() {
   return play_->run();
 }
 
+base::Result<WorldRecord> World::branch(Branch branch) {
+  return play_->branch(std::move(branch));
+}
+
+const Disks& World::disks() const {
+  return play_->disks();
+}
+
+std::string World::moment() const {
+  return play_->moment();
+}
+
+Duration World::now() const {
+  return play_->now();
+}
+
+void World::note(const std::string& text, bool healed) {
+  play_->note_fault(text, healed);
+}
+
+void World::at(Duration when, std::function<void()> action) {
+  play_->at(when, std::move(action));
+}
+
+void World::kill_boot(const std::string& why) {
+  play_->kill_boot(why);
+}
+
 }  // namespace pod

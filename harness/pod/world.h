@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "harness/pod/disks.h"
 #include "harness/pod/record.h"
 #include "harness/scenario/scenario.h"
+#include "harness/stage/fault_point.h"
 
 namespace pod {
 
@@ -19,6 +21,21 @@ struct Hands {
   std::function<base::Result<void>(const std::string& checkout, const std::string& kind)> damage;
   std::function<base::Result<Precious>(const std::string& checkout, const scenario::UserEdit&)> edit;
   std::function<base::Result<void>(const scenario::UpstreamCommit&, Duration at)> commit_upstream;
+};
+
+// Who is told of the fault points of a play, and of everything else that moves its disks. At each of these moments
+// nothing of the pod runs that is not in a call of its own, and the process may fork: the child can go on with the play
+// on disks of its own by World::branch().
+class PointWatcher {
+ public:
+  virtual ~PointWatcher() = default;
+  // The disks stand as the boot will find them.
+  virtual void boot_begins(int boot) = 0;
+  // The timeline or the platform has changed the disks.
+  virtual void disks_touched() = 0;
+  virtual stage::Order changing(const stage::Change& change) = 0;
+  virtual void changed(const stage::Change& change, long result) = 0;
+  virtual void boot_ended(int boot) = 0;
 };
 
 // What a world is made of besides its scenario.
@@ -32,7 +49,16 @@ struct Materials {
   std::string answers_log;                         // a file to which services write what they answered
   std::string upstream_path;
   Hands hands;
+  std::string image;               // a folder with what the pod's image has besides; empty: one within `folder`
+  PointWatcher* points = nullptr;  // watches fault points where it is given; outlives the world
   std::int64_t epoch_seconds = 1'767'225'600;  // 2026-01-01 00:00:00 UTC
+};
+
+// How a forked process goes on with the play that it was forked off from.
+struct Branch {
+  Materials materials;                                   // of a world of its own; the scenario is the same
+  std::function<base::Result<void>(const Disks&)> fill;  // puts the branch's disks, which are empty, into their state
+  std::string fault;  // for the record; not empty: the running boot ends here, by SIGKILL. Empty: the boot begins.
 };
 
 class World {
@@ -47,6 +73,20 @@ class World {
   // Errors: the pod or a service could not be built, the start command could not be executed, the timeline could not
   // act.
   base::Result<WorldRecord> play();
+
+  // For a forked child of a process within play(): goes on with it. What the parent's play goes on to do is not seen
+  // here, and the other way round.
+  base::Result<WorldRecord> branch(Branch branch);
+  const Disks& disks() const;
+  // What distinguishes this moment from others of the play besides its disks: how far timeline and training have come.
+  std::string moment() const;
+  // Virtual time since the beginning.
+  Duration now() const;
+  // Plans a note in the record at this moment and calls `action`; for faults that end after a time.
+  void note(const std::string& text, bool healed);
+  void at(Duration when, std::function<void()> action);
+  // Ends the running boot by SIGKILL to everything.
+  void kill_boot(const std::string& why);
 
  private:
   class Play;

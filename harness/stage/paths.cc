@@ -35,7 +35,7 @@ std::string normalise(std::string_view path) {
   return result.empty() ? "/" : result;
 }
 
-static std::string folder_of(pid_t id, int descriptor) {
+std::string name_of_descriptor(pid_t id, int descriptor) {
   const std::string link =
       descriptor == AT_FDCWD ? fmt::format("/proc/{}/cwd", id) : fmt::format("/proc/{}/fd/{}", id, descriptor);
   std::array<char, 4096> buffer;
@@ -43,17 +43,17 @@ static std::string folder_of(pid_t id, int descriptor) {
   return size < 0 ? std::string() : std::string(buffer.data(), static_cast<std::size_t>(size));
 }
 
-static std::string path_of(pid_t id, const user_regs_struct& registers, int folder_argument, int path_argument) {
+std::string path_of(pid_t id, const user_regs_struct& registers, int folder_argument, int path_argument) {
   const auto text = read_string(id, argument(registers, path_argument));
   if (!text) return {};
   if (text->starts_with('/')) return normalise(*text);
   const int folder = folder_argument < 0 ? AT_FDCWD : static_cast<int>(argument(registers, folder_argument));
-  const std::string base = folder_of(id, folder);
+  const std::string base = name_of_descriptor(id, folder);
   if (!base.starts_with('/')) return {};  // a pipe, a socket, or a process that has gone
   return normalise(base + "/" + *text);
 }
 
-static std::uint64_t open_flags(pid_t id, const user_regs_struct& registers) {
+std::uint64_t open_flags(pid_t id, const user_regs_struct& registers) {
   switch (static_cast<long>(registers.orig_rax)) {
     case SYS_open:
       return argument(registers, 1);
@@ -118,6 +118,11 @@ void Stage::enter_path(Thread& thread, const Syscall& syscall, const user_regs_s
     return answer(thread, registers, -error);
   }
   if (changes(syscall, open_flags(thread.id, registers))) clock_.separate_stamps();
+  if (watches_changes_ && changes(syscall, open_flags(thread.id, registers))) {
+    thread.call = call;
+    if (interpose(thread, describe_change(thread, syscall, call))) return;
+    call.watched = thread.call->watched;
+  }
   const std::string other = syscall.use == Use::kOpen ? watcher_.instead_of(call.path) : std::string();
   thread.call = std::move(call);
   if (!other.empty()) open_instead(thread, syscall, other);
@@ -160,7 +165,7 @@ void Stage::leave_path(Thread& thread, const Syscall& syscall, const user_regs_s
 
 void Stage::report_listing(Thread& thread, const user_regs_struct& registers) {
   const long result = static_cast<long>(registers.rax);
-  const std::string path = folder_of(thread.id, static_cast<int>(argument(thread.call->entry, 0)));
+  const std::string path = name_of_descriptor(thread.id, static_cast<int>(argument(thread.call->entry, 0)));
   if (result < 0 || !path.starts_with('/')) return;
   static const Syscall& syscall = *find_syscall(SYS_getdents64);
   watcher_.path_used(PathUse{.process = *thread.process,

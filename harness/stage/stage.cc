@@ -304,6 +304,8 @@ void Stage::enter_call(Thread& thread) {
       return enter_path(thread, *syscall, registers);
     case Family::kConnect:
       return enter_connect(thread, registers);
+    case Family::kChange:
+      return enter_change(thread, *syscall, registers);
     case Family::kFileTimes:
     case Family::kListing:
     case Family::kSystemInfo:
@@ -326,6 +328,10 @@ void Stage::leave_call(Thread& thread) {
       break;
     case Family::kPath:
       leave_path(thread, *syscall, registers);
+      if (thread.call->watched) leave_change(thread, *syscall, registers);
+      break;
+    case Family::kChange:
+      leave_change(thread, *syscall, registers);
       break;
     case Family::kFileTimes:
       map_times(thread, registers);

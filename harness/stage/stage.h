@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "base/wait_status.h"
 #include "harness/stage/clock.h"
+#include "harness/stage/fault_point.h"
 #include "harness/stage/syscalls.h"
 #include "harness/stage/tracee.h"
 
@@ -49,6 +50,10 @@ class Watcher {
   virtual std::string instead_of(const std::string& path) = 0;
   virtual void syscall_entered(const Process& process, const Syscall& syscall) = 0;
   virtual void executed(const Process& process) = 0;
+  // Fault points: told of only where the filter was installed with FaultPoints::kWatched. `result` as the call
+  // returned.
+  virtual Order changing(const Change&) { return GoUnwatched{}; }
+  virtual void changed(const Change&, long /*result*/) {}
   // 0, or the errno with which the connection fails.
   virtual int connecting(const Process& process, bool is_local_socket) = 0;
   virtual void ended(const Process& process, base::WaitStatus status) = 0;
@@ -85,6 +90,12 @@ class Stage {
   // Cuts services off: their threads stay stopped until released. Their peers see connections that stall.
   void hold_services();
   void release_services();
+
+  // From now on calls that change a file are shown to the watcher before they are made.
+  void watch_changes() { watches_changes_ = true; }
+  // For a process that was forked off from the stage's: the tracees are not its own, and it lets go of them and of
+  // their deadlines. What was planned with at() stays planned.
+  void forsake();
 
   // True while any process of the troupe lives.
   bool alive(Troupe troupe) const;
@@ -149,6 +160,12 @@ class Stage {
   void leave_path(Thread& thread, const Syscall& syscall, const user_regs_struct& registers);
   void open_instead(Thread& thread, const Syscall& syscall, const std::string& other);
   void enter_connect(Thread& thread, const user_regs_struct& registers);
+
+  // changes.cc: fault points
+  bool interpose(Thread& thread, const Change& change);
+  void enter_change(Thread& thread, const Syscall& syscall, const user_regs_struct& registers);
+  void leave_change(Thread& thread, const Syscall& syscall, const user_regs_struct& registers);
+  Change describe_change(const Thread& thread, const Syscall& syscall, const Call& call) const;
   void map_times(Thread& thread, const user_regs_struct& registers);
   void report_listing(Thread& thread, const user_regs_struct& registers);
 
@@ -170,6 +187,7 @@ class Stage {
   std::set<std::string> not_covered_;
   bool stop_requested_ = false;
   bool services_held_ = false;
+  bool watches_changes_ = false;
   std::uint64_t stops_ = 0;
   Nanoseconds last_event_ = 0;             // monotonic, real
   Nanoseconds last_jump_ = 0;              // monotonic, real

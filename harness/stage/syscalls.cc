@@ -2,7 +2,9 @@
 
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -85,6 +87,42 @@ static constexpr Syscall kSyscalls[] = {
     {CALL(renameat2), Family::kPath, Use::kRename, 0, 1, 2, 3},
     {CALL(link), Family::kPath, Use::kCreate, -1, 1, -1, 0},
     {CALL(linkat), Family::kPath, Use::kCreate, 2, 3, 0, 1},
+
+    {CALL(write), Family::kChange, Use::kModify, 0},
+    {CALL(pwrite64), Family::kChange, Use::kModify, 0},
+    {CALL(writev), Family::kChange, Use::kModify, 0},
+    {CALL(pwritev), Family::kChange, Use::kModify, 0},
+    {CALL(pwritev2), Family::kChange, Use::kModify, 0},
+    {CALL(sendfile), Family::kChange, Use::kModify, 0},
+    {CALL(copy_file_range), Family::kChange, Use::kModify, 2},
+    {CALL(splice), Family::kChange, Use::kModify, 2},
+    {CALL(ftruncate), Family::kChange, Use::kModify, 0},
+    {CALL(fallocate), Family::kChange, Use::kModify, 0},
+    {CALL(ioctl), Family::kChange, Use::kModify, 0},
+    {CALL(mmap), Family::kChange, Use::kModify, 4},
+    {CALL(fsync), Family::kChange, Use::kModify, 0},
+    {CALL(fdatasync), Family::kChange, Use::kModify, 0},
+    {CALL(sync_file_range), Family::kChange, Use::kModify, 0},
+    {CALL(syncfs), Family::kChange, Use::kModify, 0},
+    {CALL(sync), Family::kChange, Use::kModify},
+    {CALL(close), Family::kChange, Use::kModify, 0},
+    {CALL(fchmod), Family::kChange, Use::kModify, 0},
+    {CALL(fchown), Family::kChange, Use::kModify, 0},
+    {CALL(fsetxattr), Family::kChange, Use::kModify, 0},
+    {CALL(fremovexattr), Family::kChange, Use::kModify, 0},
+    {CALL(chmod), Family::kChange, Use::kModify, -1, 0},
+    {CALL(fchmodat), Family::kChange, Use::kModify, 0, 1},
+    {CALL(chown), Family::kChange, Use::kModify, -1, 0},
+    {CALL(lchown), Family::kChange, Use::kModify, -1, 0},
+    {CALL(fchownat), Family::kChange, Use::kModify, 0, 1},
+    {CALL(utime), Family::kChange, Use::kModify, -1, 0},
+    {CALL(utimes), Family::kChange, Use::kModify, -1, 0},
+    {CALL(futimesat), Family::kChange, Use::kModify, 0, 1},
+    {CALL(utimensat), Family::kChange, Use::kModify, 0, 1},
+    {CALL(setxattr), Family::kChange, Use::kModify, -1, 0},
+    {CALL(lsetxattr), Family::kChange, Use::kModify, -1, 0},
+    {CALL(removexattr), Family::kChange, Use::kModify, -1, 0},
+    {CALL(lremovexattr), Family::kChange, Use::kModify, -1, 0},
 };
 
 #undef CALL
@@ -107,7 +145,8 @@ const Syscall* find_syscall(std::string_view name) {
   return found == std::end(kSyscalls) ? nullptr : found;
 }
 
-static bool concerns(const Syscall& call, Troupe troupe) {
+static bool concerns(const Syscall& call, Troupe troupe, FaultPoints points) {
+  if (call.family == Family::kChange) return troupe == Troupe::kPod && points == FaultPoints::kWatched;
   if (troupe == Troupe::kPod) return true;
   // What services look at is the world's business; what they are told of time is not theirs to choose.
   return call.family != Family::kPath && call.family != Family::kListing && call.family != Family::kConnect;
@@ -120,10 +159,10 @@ static sock_filter jump_if(unsigned value, unsigned yes, unsigned no) {
   return {BPF_JMP | BPF_JEQ | BPF_K, static_cast<__u8>(yes), static_cast<__u8>(no), value};
 }
 
-int install_filter(Troupe troupe) {
+int install_filter(Troupe troupe, FaultPoints points) {
   constexpr unsigned kX32Bit = 0x40000000;
   constexpr unsigned kRefuse = SECCOMP_RET_ERRNO;
-  std::array<sock_filter, 256> program{};
+  std::array<sock_filter, 384> program{};
   std::size_t size = 0;
   const auto add = [&](sock_filter instruction) { program[size++] = instruction; };
   const auto when = [&](long number, unsigned action) {
@@ -143,7 +182,23 @@ int install_filter(Troupe troupe) {
     when(number, kRefuse | EPERM);
   }
   for (const Syscall& call : kSyscalls) {
-    if (concerns(call, troupe)) when(call.number, SECCOMP_RET_TRACE);
+    if (call.number == SYS_mmap || call.number == SYS_ioctl) continue;
+    if (concerns(call, troupe, points)) when(call.number, SECCOMP_RET_TRACE);
+  }
+  if (concerns(*find_syscall(SYS_mmap), troupe, points)) {
+    // Of mappings, only those through which a file can be written; of ioctls, only those that share blocks of files.
+    add(jump_if(SYS_mmap, 0, 6));
+    add(statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])));
+    add({BPF_JMP | BPF_JSET | BPF_K, 0, 3, PROT_WRITE});
+    add(statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[3])));
+    add({BPF_JMP | BPF_JSET | BPF_K, 0, 1, MAP_SHARED});
+    add(statement(BPF_RET | BPF_K, SECCOMP_RET_TRACE));
+    add(statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+    add(jump_if(SYS_ioctl, 0, 4));
+    add(statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[1])));
+    add(jump_if(static_cast<unsigned>(FICLONE), 1, 0));
+    add(jump_if(static_cast<unsigned>(FICLONERANGE), 0, 1));
+    add(statement(BPF_RET | BPF_K, SECCOMP_RET_TRACE));
   }
   add(statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
 

@@ -52,6 +52,9 @@ struct Call {
   bool expired = false;    // the stage interrupted it at its deadline
   std::string path;        // for calls that name a file: absolute and normalised
   std::string second_path;
+  bool watched = false;         // a change of a disk: reported when it returns
+  std::string descriptor_path;  // for such a change through a descriptor: the file's name when the call was made
+  long forced_result = 0;       // what the program sees in the place of the call's own result; 0: that one
   long number() const { return static_cast<long>(entry.orig_rax); }
 };
 
@@ -90,6 +93,15 @@ std::optional<T> read_value(pid_t id, std::uint64_t address) {
 // Registers; false when the tracee has died, which the next wait reports.
 bool get_registers(pid_t id, user_regs_struct& into);
 bool set_registers(pid_t id, const user_regs_struct& from);
+
+// What the descriptor of a process names, as /proc tells it; AT_FDCWD is the folder it works in. Empty when it has
+// gone.
+std::string name_of_descriptor(pid_t id, int descriptor);
+// The path that a call names, absolute and normalised; empty when it starts from something without a name. A negative
+// folder argument: relative paths start from the working folder.
+std::string path_of(pid_t id, const user_regs_struct& registers, int folder_argument, int path_argument);
+// The flags of any of the calls that open; 0 for others.
+std::uint64_t open_flags(pid_t id, const user_regs_struct& registers);
 
 // The n-th argument of a syscall, counted from 0.
 std::uint64_t argument(const user_regs_struct& registers, int n);
