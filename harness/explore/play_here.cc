@@ -1,144 +1,10 @@
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cmath>
-#include <filesystem>
-#include <fstream>
-
-#include "base/unique_fd.h"
+#include "harness/explore/materials.h"
 #include "harness/explore/reference.h"
 #include "harness/explore/workers.h"
-#include "harness/faults/edits.h"
-#include "harness/faults/git_damage.h"
-#include "harness/faults/upstream.h"
-#include "harness/pod/disks.h"
 #include "harness/pod/isolation.h"
 #include "harness/pod/world.h"
 
 namespace explore {
-
-namespace fs = std::filesystem;
-
-static constexpr int kGitPort = 8418;
-
-// A socket that already listens, so that nobody has to wait for the server to come up.
-static base::Result<base::UniqueFd> listen_on_loopback(int port) {
-  base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM, 0));
-  const int yes = 1;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(socket.get(), 64) != 0) {
-    return base::fail(base::system_error(errno, "listen for git inside the world"));
-  }
-  return socket;
-}
-
-static std::string seconds_text(scenario::Duration duration) {
-  return fmt::format("{}", std::chrono::duration<double>(duration).count());
-}
-
-static std::map<std::string, std::string> environment(const scenario::Scenario& scenario) {
-  const scenario::Trainer& trainer = scenario.trainer;
-  std::map<std::string, std::string> result{
-      {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-      {"HOME", "/root"},
-      {"LANG", "C.UTF-8"},
-      {"TRAINER_STEPS", fmt::format("{}", trainer.steps)},
-      {"TRAINER_STEP_SECONDS", seconds_text(trainer.step_time)},
-      {"TRAINER_CHECKPOINT_EVERY", fmt::format("{}", trainer.checkpoint_every)},
-      {"TRAINER_CHECKPOINTS", trainer.checkpoint_folder},
-  };
-  if (scenario.pod.platform == "runpod") {
-    result["RUNPOD_GPU_COUNT"] = fmt::format("{}", scenario.pod.gpus);
-    result["RUNPOD_DC_ID"] = "SIM-1";
-    result["RUNPOD_CPU_COUNT"] = "8";
-    for (const auto& disk : scenario.pod.disks) {
-      if (disk.kind == scenario::DiskKind::kNetworkVolume) result["RUNPOD_VOLUME_ID"] = "volume-1";
-    }
-  }
-  for (const auto& [name, value] : scenario.pod.environment) result[name] = value;
-  return result;
-}
-
-// "https://github.com/nexthybrid/AReaL.git" -> {"https://github.com/", "nexthybrid/AReaL.git"}
-static std::pair<std::string, std::string> split_url(const std::string& url) {
-  const auto scheme = url.find("://");
-  const auto slash = url.find('/', scheme == std::string::npos ? 0 : scheme + 3);
-  if (slash == std::string::npos) return {url, {}};
-  return {url.substr(0, slash + 1), url.substr(slash + 1)};
-}
-
-static base::Result<pod::Materials> gather(const scenario::Scenario& scenario, const Settings& settings,
-                                           const std::string& folder, base::UniqueFd& listener) {
-  pod::Materials materials;
-  materials.folder = folder;
-  materials.epoch_seconds = settings.epoch_seconds;
-  materials.environment = environment(scenario);
-  for (const auto& program : fs::directory_iterator(settings.fixtures + "/bin")) {
-    materials.programs["/usr/local/bin/" + program.path().filename().string()] = program.path();
-  }
-  if (!settings.podlaunch.empty()) materials.programs["/usr/local/bin/podlaunch"] = settings.podlaunch;
-
-  const auto [host, repository] = split_url(scenario.repository.url);
-  materials.files["/etc/gitconfig"] =
-      fmt::format("[url \"http://127.0.0.1:{}/\"]\n\tinsteadOf = {}\n[init]\n\tdefaultBranch = main\n", kGitPort, host);
-  materials.upstream_path = folder + "/upstream/" + repository;
-  const std::string fixture = settings.fixtures + "/repositories/" + scenario.repository.fixture;
-  if (auto made =
-          faults::make_upstream(materials.upstream_path, fixture, scenario.repository.branch, settings.epoch_seconds);
-      !made) {
-    return base::fail(made.error());
-  }
-  auto socket = listen_on_loopback(kGitPort);
-  if (!socket) return base::fail(socket.error());
-  listener = std::move(*socket);
-  materials.answers_log = folder + "/answers.log";
-  if (auto placed = pod::place_file(materials.answers_log, ""); !placed) return base::fail(placed.error());
-  materials.service_descriptors = {listener.get()};
-  materials.services = {{settings.simrun, "service", "git", "--root", folder + "/upstream", "--descriptor",
-                         fmt::format("{}", listener.get()), "--log", materials.answers_log}};
-  materials.hands.damage = faults::apply_damage;
-  materials.hands.edit = faults::apply_user_edit;
-  materials.hands.commit_upstream = [upstream = materials.upstream_path, branch = scenario.repository.branch,
-                                     epoch = settings.epoch_seconds](const scenario::UpstreamCommit& commit,
-                                                                     scenario::Duration at) -> base::Result<void> {
-    const auto when = epoch + std::chrono::duration_cast<std::chrono::seconds>(at).count();
-    return faults::upstream_commit(upstream, branch, commit.path, commit.content, when);
-  };
-  return materials;
-}
-
-static std::string file_name(const scenario::Scenario& scenario) {
-  std::string name = fs::path(scenario.file).stem().string();
-  if (!scenario.variant.empty()) name += "-" + scenario.variant;
-  for (char& letter : name) {
-    if (std::isalnum(static_cast<unsigned char>(letter)) == 0 && letter != '-') letter = '_';
-  }
-  return name;
-}
-
-// What an engineer wants to look at after a failure: the disks as they were left, and the container's output.
-static std::string keep(const scenario::Scenario& scenario, const pod::WorldRecord& record) {
-  std::string pattern = fs::temp_directory_path() / fmt::format("simrun-{}-XXXXXX", file_name(scenario));
-  if (::mkdtemp(pattern.data()) == nullptr) return {};
-  std::ofstream log(pattern + "/container.log");
-  for (const auto& line : record.log) log << line.text << '\n';
-  for (const auto& disk : record.disks) {
-    std::error_code ignored;  // a disk that cannot be copied whole is kept in part
-    const std::string to = pattern + "/disks" + disk.mount_path;
-    fs::create_directories(to, ignored);
-    fs::copy(disk.host_path, to,
-             fs::copy_options::recursive | fs::copy_options::copy_symlinks | fs::copy_options::skip_existing, ignored);
-  }
-  return pattern;
-}
 
 oracle::ScenarioResult play_here(const scenario::Scenario& scenario, const Settings& settings) {
   const auto folder = pod::enter_world();
@@ -156,7 +22,7 @@ oracle::ScenarioResult play_here(const scenario::Scenario& scenario, const Setti
   record->reference_final = *reference;
   auto result = oracle::judge(scenario, *record);
   const bool as_expected = result.judgement == oracle::Judgement::kPass;
-  if (settings.keep || !as_expected) result.kept_folder = keep(scenario, *record);
+  if (settings.keep || !as_expected) result.kept_folder = keep_world(scenario, *record);
   return result;
 }
 
