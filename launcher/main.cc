@@ -1,10 +1,13 @@
 // podlaunch: the start command of a training container. A boot, phase by phase.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
-#include <string_view>
+#include <string>
+#include <vector>
 
+#include "launcher/base/own_name.h"
 #include "launcher/base/process.h"
 #include "launcher/boot/boot.h"
 #include "launcher/boot/phases.h"
@@ -109,10 +112,12 @@ int main(int count, char** arguments) {
   auto waiter = base::Waiter::open();
   if (!waiter) return boot::say("{}", waiter.error().message()), 1;
   const config::Environment environment = pod::own_environment();
-  const auto invocation = config::understand({arguments + 1, arguments + count}, environment);
+  const std::vector<std::string> words(arguments + std::min(count, 1), arguments + count);
+  base::hide_command_line(count, arguments);
+  const auto invocation = config::understand(words, environment);
   if (!invocation) {
     config::Invocation unclear;
-    const bool boots = count < 2 || arguments[1][0] == '-' || std::string_view(arguments[1]) == "run";
+    const bool boots = words.empty() || words[0].starts_with("-") || words[0] == "run";
     if (!boots) unclear.command = config::Command::kCheck;
     return refuse(invocation.error(), unclear, *waiter);
   }

@@ -11,6 +11,7 @@
 
 #include "base/unique_fd.h"
 #include "launcher/base/files.h"
+#include "launcher/base/process.h"
 
 namespace base {
 
@@ -79,8 +80,9 @@ static Result<std::string> call(Waiter& waiter, const std::string& operation, Mi
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail(system_error(errno, operation));
   UniqueFd reading(ends[0]), writing(ends[1]);
-  const pid_t helper = ::fork();
-  if (helper < 0) return fail(system_error(errno, operation));
+  const auto forked = fork_patiently(waiter, operation);
+  if (!forked) return fail(forked.error());
+  const pid_t helper = *forked;
   if (helper == 0) do_work(writing.get(), work);
   (void)::setpgid(helper, helper);
   waiter.expect(helper);

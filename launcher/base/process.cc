@@ -20,6 +20,11 @@ namespace base {
 // Runs in the new child and never returns.
 [[noreturn]] static void become(const Program& program, pid_t launcher) {
   ::setpgid(0, 0);
+  if (program.foreground) {
+    ::signal(SIGTTOU, SIG_IGN);  // a group in the background that reaches for the foreground would be stopped
+    (void)::tcsetpgrp(STDIN_FILENO, ::getpid());
+    ::signal(SIGTTOU, SIG_DFL);
+  }
   Waiter::restore_signals();
   if (program.dies_with_launcher && launcher != 1) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -42,15 +47,38 @@ namespace base {
   ::_exit(saved_errno == ENOENT ? 127 : 126);
 }
 
+// A training that spawns data loaders takes all processes of a container for a moment; for longer than this they are
+// gone for good.
+static constexpr Milliseconds kForkPauseMin{50};
+static constexpr Milliseconds kForkPauseMax{1000};
+
+Result<pid_t> fork_patiently(Waiter& waiter, const std::string& operation, Milliseconds patience) {
+  const TimePoint give_up_at = Clock::now() + patience;
+  for (Milliseconds pause = kForkPauseMin;; pause = std::min(pause * 2, kForkPauseMax)) {
+    const pid_t child = ::fork();
+    if (child >= 0) return child;
+    const int problem = errno;
+    if ((problem != EAGAIN && problem != ENOMEM) || Clock::now() >= give_up_at) {
+      Error error = system_error(problem, operation);
+      error.code = ErrorCode::kSystem;  // kBusy says that we were asked to stop
+      error.remedy = "The container is out of processes or memory: see `ps -e` and its limits.";
+      return fail(std::move(error));
+    }
+    const TimePoint until = Clock::now() + pause;
+    while (Clock::now() < until && waiter.stop_signal() == 0) waiter.wait({}, until);
+    if (waiter.stop_signal() != 0) return fail(Error{ErrorCode::kBusy, operation, {}, problem, "asked to stop", {}});
+  }
+}
+
 Result<pid_t> spawn(const Program& program, Waiter& waiter) {
   const pid_t launcher = ::getpid();
-  const pid_t child = ::fork();
-  if (child < 0) return fail(system_error(errno, "start a process for", program.arguments.at(0)));
-  if (child == 0) become(program, launcher);
+  const auto child = fork_patiently(waiter, "start a process for " + program.arguments.at(0));
+  if (!child) return fail(child.error());
+  if (*child == 0) become(program, launcher);
   // Both sides set the group, so that it exists for whoever comes first.
-  (void)::setpgid(child, child);
-  waiter.expect(child);
-  return child;
+  (void)::setpgid(*child, *child);
+  waiter.expect(*child);
+  return *child;
 }
 
 void adopt_orphans() {

@@ -18,7 +18,12 @@ struct Program {
   int output = -1;                                               // becomes its stdout; -1: ours
   int errors = -1;                                               // becomes its stderr; -1: ours
   bool dies_with_launcher = true;  // SIGTERM when the launcher is gone, as long as the launcher isn't PID 1
+  bool foreground = false;         // its group is handed the foreground of the terminal at our stdin
 };
+
+// fork(), tried again for some seconds where the machine has no process or memory to spare just now. 0 in the child.
+// Errors: kBusy when a stop signal came first; kSystem.
+Result<pid_t> fork_patiently(Waiter& waiter, const std::string& operation, Milliseconds patience = Seconds(10));
 
 // Starts it in a process group of its own, whose id is the pid. A program that cannot be executed says so on its
 // stderr and ends with 127 (not found) or 126, as a shell does it: the launcher never waits for an exec.

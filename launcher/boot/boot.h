@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "launcher/base/redaction.h"
 #include "launcher/base/waiter.h"
@@ -41,6 +42,9 @@ struct Boot {
   bool found_finished = false;  // the run was finished before this boot did anything
 
   int exit_status = 0;
+
+  // Children that live as long as the boot: no end of an attempt or step ends them.
+  std::vector<pid_t> spared() const { return {journal.keeper().process()}; }
 };
 
 // Where runs are remembered: --state, else the platform's volume, else beside the checkout.

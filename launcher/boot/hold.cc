@@ -116,6 +116,10 @@ Next Holding::run() {
   Keeper& keeper = boot_.journal.keeper();
   keeper.watch_for_resume(true);
   while (boot_.waiter.stop_signal() == 0) {
+    if (!keeper.connected()) {
+      boot_.journal.tend();
+      keeper.watch_for_resume(true);
+    }
     pollfd descriptor{keeper.descriptor(), POLLIN, 0};
     boot_.waiter.wait(std::span<pollfd>(&descriptor, 1), next_wakeup());
     std::optional<policy::Decision> decision;

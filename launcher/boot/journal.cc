@@ -32,7 +32,8 @@ bool Journal::append(const ledger::Record& record) {
   auto appended = keeper_.append(waiter_, record, deadline);
   if (!appended && appended.error().code == base::ErrorCode::kSystem && !plan_.folder.empty()) {
     // Perhaps somebody killed the keeper: a new one finds the ledger as the last record left it.
-    if (reopen()) appended = keeper_.append(waiter_, record, deadline);
+    tend();
+    if (keeper_.connected()) appended = keeper_.append(waiter_, record, deadline);
   }
   if (!appended) lose_ledger(appended.error());
   return appended.has_value();
@@ -75,9 +76,18 @@ void Journal::note(const std::string& kind, ledger::Facts facts) {
   if (append(record)) ledger::remember(memory_, record);
 }
 
-bool Journal::reopen() {
-  const Opening opening = keeper_.open(waiter_, plan_, kLedgerDeadline);
-  return opening.result == Opening::Result::kOpened;
+void Journal::tend() {
+  if (history_.ledger_lost || plan_.folder.empty() || keeper_.connected() || keepers_left_ == 0) return;
+  --keepers_left_;
+  say("the keeper of the run's state is gone; starting another");
+  (void)keeper_.open(waiter_, plan_, kLedgerDeadline);  // without one the next record finds the ledger lost
+}
+
+void Journal::keep_log(std::string_view bytes) {
+  keeper_.keep_log(bytes);
+  if (keeper_.connected()) return;
+  tend();
+  keeper_.keep_log(bytes);
 }
 
 std::optional<policy::Decision> Journal::recover() {

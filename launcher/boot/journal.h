@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "launcher/base/waiter.h"
 #include "launcher/boot/keeper.h"
@@ -25,12 +26,18 @@ class Journal {
   // A fact that changes no decision; lost without regret when the ledger is.
   void note(const std::string& kind, ledger::Facts facts);
 
+  // The training's output, to be kept. Never waits but for a keeper that has to be started anew.
+  void keep_log(std::string_view bytes);
+
+  // A keeper that somebody killed is replaced, a bounded number of times in a boot.
+  void tend();
+
   // After the ledger was lost: opens it anew. What could not be written meanwhile and matters is written then.
-  // False: still no ledger.
-  bool reopen();
+  // Nothing: still no ledger.
   std::optional<policy::Decision> recover();
 
   Keeper& keeper() { return keeper_; }
+  const Keeper& keeper() const { return keeper_; }
   const ledger::Memory& memory() const { return memory_; }
   const policy::History& history() const { return history_; }
   const policy::Limits& limits() const { return limits_; }
@@ -45,6 +52,7 @@ class Journal {
   KeeperPlan plan_;
   policy::History history_;
   ledger::Memory memory_;
+  int keepers_left_ = 10;
   std::optional<ledger::Record> unwritten_end_;  // the run finished while nothing could be written
 };
 

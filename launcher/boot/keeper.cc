@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <csignal>
 
+#include "launcher/base/process.h"
+
 namespace boot {
 
 using base::Clock;
@@ -28,8 +30,9 @@ Opening Keeper::open(base::Waiter& waiter, const KeeperPlan& plan, base::Seconds
     return failed(base::system_error(errno, "start the keeper of the run's state"));
   }
   base::UniqueFd ours(ends[0]), its(ends[1]);
-  const pid_t child = ::fork();
-  if (child < 0) return failed(base::system_error(errno, "start the keeper of the run's state"));
+  const auto forked = base::fork_patiently(waiter, "start the keeper of the run's state");
+  if (!forked) return failed(forked.error());
+  const pid_t child = *forked;
   if (child == 0) {
     ours.reset();
     keep(std::move(its), plan);

@@ -65,7 +65,8 @@ class Keeper {
   int descriptor() const { return socket_.get(); }
   bool resume_asked();
 
-  bool running() const { return process_ > 0; }
+  // False once it is seen that the keeper is gone, or that there never was one.
+  bool connected() const { return socket_.valid(); }
   pid_t process() const { return process_; }
 
   // Hands the lease back, as long as that takes no longer than the deadline.

@@ -28,12 +28,13 @@ static std::optional<policy::Decision> run_step(Boot& boot, const std::string& s
   supervision.program.arguments = {"/bin/sh", "-c", step};
   supervision.program.folder = boot.config.checkout.string();
   supervision.program.environment = boot.config.environment;
-  supervision.spared = {boot.journal.keeper().process()};
+  supervision.spared = [&] { return boot.spared(); };
   supervision.grace = grace_for_child(boot);
-  supervision.on_output = [&](std::string_view bytes) { boot.journal.keeper().keep_log(bytes); };
+  supervision.on_output = [&](std::string_view bytes) { boot.journal.keep_log(bytes); };
   supervision.on_line = [&](std::string_view line) { error.see(line); };
   const long kills_before = training::out_of_memory_kills();
   const auto ended = training::supervise(boot.waiter, supervision);
+  if (!ended && boot.waiter.stop_signal() != 0) return boot.journal.observe(policy::Preempted{});
   if (!ended)
     return step_failed(boot, step, policy::Cause::kEnvironment, ended.error().message(), ended.error().message());
   if (ended->stop_signal != 0) return boot.journal.observe(policy::Preempted{});

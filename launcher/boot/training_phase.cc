@@ -5,6 +5,7 @@
 #include "launcher/boot/phases.h"
 #include "launcher/boot/say.h"
 #include "launcher/ledger/ledger.h"
+#include "launcher/pod/platform.h"
 #include "launcher/training/failure.h"
 #include "launcher/training/step.h"
 #include "launcher/training/supervise.h"
@@ -16,10 +17,7 @@ using config::DoneWhen;
 // Of the platform's time between SIGTERM and SIGKILL, most is the training's; the rest writes the ledger.
 base::Milliseconds grace_for_child(const Boot& boot) {
   using base::Milliseconds;
-  const bool runpod = boot.environment.contains("RUNPOD_POD_ID");
-  const Milliseconds all = boot.config.grace ? Milliseconds(*boot.config.grace)
-                           : runpod          ? Milliseconds(5000)
-                                             : Milliseconds(10'000);
+  const Milliseconds all = boot.config.grace.value_or(pod::grace_of(pod::platform(boot.environment)));
   return all - std::min(Milliseconds(1000), all / 5);
 }
 
@@ -69,10 +67,10 @@ training::Supervision Attempt::plan() {
   environment.emplace_back("PODLAUNCH_RUN_ID", boot_.run);
   environment.emplace_back("PODLAUNCH_ATTEMPT", std::to_string(boot_.journal.memory().attempts));
   environment.emplace_back("PODLAUNCH_RESUME_FROM", boot_.checkpoints.resume_from);
-  supervision.spared = {boot_.journal.keeper().process()};
+  supervision.spared = [this] { return boot_.spared(); };
   supervision.grace = grace_for_child(boot_);
   supervision.silence_max = boot_.config.stall_timeout;
-  supervision.on_output = [this](std::string_view bytes) { boot_.journal.keeper().keep_log(bytes); };
+  supervision.on_output = [this](std::string_view bytes) { boot_.journal.keep_log(bytes); };
   supervision.on_line = [this](std::string_view line) { see(line); };
   supervision.on_tick = [this] { return tick(); };
   // Written before the training has ended: the platform may not leave the time for it afterwards.
@@ -126,6 +124,7 @@ void Attempt::record_time() {
 
 // Once a minute. False when a budget is used up.
 bool Attempt::tick() {
+  boot_.journal.tend();
   constexpr base::Seconds kRecordTimeEvery{600};
   record_progress();
   const auto passed = std::chrono::duration_cast<base::Seconds>(base::Clock::now() - time_recorded_);
@@ -223,6 +222,7 @@ policy::Decision Attempt::run() {
   const long kills_before = training::out_of_memory_kills();
   time_recorded_ = base::Clock::now();
   const auto ended = training::supervise(boot_.waiter, plan());
+  if (!ended && boot_.waiter.stop_signal() != 0) return boot_.journal.observe(policy::Preempted{});
   if (!ended) {
     const std::string text = ended.error().message();
     return boot_.journal.observe(

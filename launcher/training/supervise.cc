@@ -11,6 +11,7 @@
 #include "base/unique_fd.h"
 #include "launcher/training/lines.h"
 #include "launcher/training/pass_through.h"
+#include "launcher/training/terminal.h"
 
 namespace training {
 
@@ -22,16 +23,19 @@ namespace {
 
 // One of the program's two streams, on its way to ours.
 struct Stream {
-  Stream(UniqueFd from, int to) : pipe(std::move(from)), out(to) {}
+  Stream(UniqueFd from, int descriptor, bool terminal)
+      : pipe(std::move(from)), to(descriptor), is_terminal(terminal), out(descriptor) {}
   UniqueFd pipe;
+  int to;
+  bool is_terminal;
   PassThrough out;
   Lines lines;
 };
 
 class Attempt {
  public:
-  Attempt(base::Waiter& waiter, const Supervision& plan, pid_t child, std::array<Stream, 2> streams)
-      : waiter_(waiter), plan_(plan), child_(child), streams_(std::move(streams)) {}
+  Attempt(base::Waiter& waiter, const Supervision& plan, pid_t child, std::array<Stream, 2>& streams)
+      : waiter_(waiter), plan_(plan), child_(child), streams_(streams) {}
 
   Ended run();
 
@@ -40,14 +44,17 @@ class Attempt {
   bool pump(Stream& stream);
   void take(Stream& stream, std::string_view bytes);
   void forward_signals();
+  void follow_sizes();
+  void end_rest();
   void keep_time();
   void end_program();
+  std::vector<pid_t> spared() const;
   void drain();
 
   base::Waiter& waiter_;
   const Supervision& plan_;
   const pid_t child_;
-  std::array<Stream, 2> streams_;
+  std::array<Stream, 2>& streams_;
   const TimePoint started_ = Clock::now();
   TimePoint last_output_ = started_;
   TimePoint next_tick_ = started_ + plan_.tick;
@@ -64,14 +71,7 @@ Ended Attempt::run() {
     keep_time();
     wait_for_something();
   }
-  // The rest of its group first: it may hold the pipes.
-  auto spared = plan_.spared;
-  const auto left = kill_at_ == base::kForever
-                        ? plan_.grace
-                        : std::chrono::duration_cast<base::Milliseconds>(kill_at_ - Clock::now());
-  drain();
-  base::end_descendants(waiter_, spared, std::max(left, base::Milliseconds(0)));
-  drain();
+  end_rest();
   for (Stream& stream : streams_) {
     stream.lines.finish([this](std::string_view line) {
       if (plan_.on_line) plan_.on_line(line);
@@ -84,8 +84,33 @@ Ended Attempt::run() {
   return ended_;
 }
 
+std::vector<pid_t> Attempt::spared() const {
+  return plan_.spared ? plan_.spared() : std::vector<pid_t>();
+}
+
+// What the program leaves behind.
+void Attempt::end_rest() {
+  const auto left = kill_at_ == base::kForever
+                        ? plan_.grace
+                        : std::chrono::duration_cast<base::Milliseconds>(kill_at_ - Clock::now());
+  drain();
+  base::end_descendants(waiter_, spared(), std::max(left, base::Milliseconds(0)));
+  drain();
+}
+
+// Of the terminals. The kernel tells the foreground alone, which is the program's when it has been lent to it: so this
+// is looked at whenever there is something to do.
+void Attempt::follow_sizes() {
+  bool changed = false;
+  for (const Stream& stream : streams_) {
+    if (stream.is_terminal && stream.pipe.valid()) changed = copy_size(stream.to, stream.pipe.get()) || changed;
+  }
+  if (changed) (void)::kill(-child_, SIGWINCH);
+}
+
 void Attempt::forward_signals() {
   for (const int signal : waiter_.take_signals()) (void)::kill(-child_, signal);
+  follow_sizes();
   if (waiter_.stop_signal() == 0 || ended_.stop_signal != 0) return;
   ended_.stop_signal = waiter_.stop_signal();
   // One that came before there was a child has been taken and forgotten by then: say it again.
@@ -105,7 +130,7 @@ void Attempt::keep_time() {
   const TimePoint now = Clock::now();
   if (now >= kill_at_) {
     (void)::kill(-child_, SIGKILL);
-    base::end_descendants(waiter_, plan_.spared, base::Milliseconds(0));
+    base::end_descendants(waiter_, spared(), base::Milliseconds(0));
     return;
   }
   if (kill_at_ != base::kForever) return;
@@ -178,28 +203,57 @@ void Attempt::drain() {
   }
 }
 
-static base::Result<std::pair<UniqueFd, UniqueFd>> make_pipe() {
+namespace {
+
+// Where a stream of the program ends (ours) and what the program is given.
+struct Channel {
+  UniqueFd ours;
+  UniqueFd programs;
+  bool is_terminal = false;
+};
+
+}  // namespace
+
+static base::Result<Channel> open_channel(int to) {
+  if (auto terminal = terminal_like(to))
+    return Channel{std::move(terminal->ours), std::move(terminal->programs), /*is_terminal=*/true};
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return base::fail(base::system_error(errno, "make a pipe for the output"));
   (void)::fcntl(ends[0], F_SETFL, O_NONBLOCK);
-  return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
+  return Channel{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+// Ctrl-C at a terminal that was lent to the program reached the program alone, and was meant for the whole.
+static bool ended_by_keyboard(base::WaitStatus status) {
+  using Kind = base::WaitStatus::Kind;
+  return status == base::WaitStatus{Kind::kSignaled, SIGINT} || status == base::WaitStatus{Kind::kExited, 128 + SIGINT};
 }
 
 base::Result<Ended> supervise(base::Waiter& waiter, const Supervision& supervision) {
-  auto output = make_pipe();
+  auto output = open_channel(STDOUT_FILENO);
   if (!output) return base::fail(output.error());
-  auto errors = make_pipe();
+  auto errors = open_channel(STDERR_FILENO);
   if (!errors) return base::fail(errors.error());
   base::Program program = supervision.program;
-  program.output = output->second.get();
-  program.errors = errors->second.get();
+  program.output = output->programs.get();
+  program.errors = errors->programs.get();
+  Foreground foreground;
+  program.foreground = foreground.ours();
   const auto child = base::spawn(program, waiter);
   if (!child) return base::fail(child.error());
-  output->second.reset();
-  errors->second.reset();
-  Attempt attempt(waiter, supervision, *child,
-                  {Stream(std::move(output->first), STDOUT_FILENO), Stream(std::move(errors->first), STDERR_FILENO)});
-  return attempt.run();
+  output->programs.reset();
+  errors->programs.reset();
+  std::array<Stream, 2> streams{Stream(std::move(output->ours), STDOUT_FILENO, output->is_terminal),
+                                Stream(std::move(errors->ours), STDERR_FILENO, errors->is_terminal)};
+  Ended ended = Attempt(waiter, supervision, *child, streams).run();
+  if (foreground.ours() && ended.stop_signal == 0 && ended_by_keyboard(ended.status)) {
+    foreground.take_back();
+    ended.stop_signal = SIGINT;
+    (void)::kill(::getpid(), SIGINT);
+    waiter.wait({}, Clock::now());
+    if (supervision.on_stop) supervision.on_stop();
+  }
+  return ended;
 }
 
 }  // namespace training

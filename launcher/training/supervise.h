@@ -1,9 +1,9 @@
 // Runs one program under supervision: the training, or a setup step.
 //
-// It lives in a process group of its own. Signals that we get are forwarded at once; a stop signal also starts its
-// grace, and when that is over everything below us is killed, daemonised grandchildren included. Output passes through
-// two pipes. The attempt ends with the program itself: what it leaves behind is ended too, and a pipe that somebody
-// still holds open is not waited for.
+// It lives in a process group of its own, and prints to a terminal where we do. Signals that we get are forwarded at
+// once; a stop signal also starts its grace, and when that is over everything below us is killed, daemonised
+// grandchildren included. Output passes through us, each byte as it comes. The attempt ends with the program itself:
+// what it leaves behind is ended too, and a pipe that somebody still holds open is not waited for.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,9 @@ namespace training {
 
 struct Supervision {
   base::Program program;
-  std::vector<pid_t> spared;                 // children of ours that are not the program's
-  base::Milliseconds grace{10'000};          // from a stop signal to SIGKILL
-  std::optional<base::Seconds> silence_max;  // no output for so long: ask `still_alive`
+  std::function<std::vector<pid_t>()> spared;  // children of ours that are not the program's, as of now
+  base::Milliseconds grace{10'000};            // from a stop signal to SIGKILL
+  std::optional<base::Seconds> silence_max;    // no output for so long: ask `still_alive`
   base::Seconds tick{60};
 
   std::function<void(std::string_view)> on_output;  // every byte, both streams

@@ -147,7 +147,7 @@ TEST_F(Supervise, SparedChildIsLeftAlone) {
   const auto spared = base::spawn(companion, *waiter_);
   ASSERT_TRUE(spared);
   Supervision supervision = plan("setsid sleep 100 & echo $! > daemon");
-  supervision.spared = {*spared};
+  supervision.spared = [&] { return std::vector<pid_t>{*spared}; };
   supervision.grace = Milliseconds(200);
   ASSERT_TRUE(training::supervise(*waiter_, supervision));
   EXPECT_FALSE(is_alive(number_in("daemon")));
@@ -165,7 +165,7 @@ TEST_F(Supervise, PipeHeldOpenByAStrangerDoesNotKeepTheAttemptFromEnding) {
   const auto spared = base::spawn(stranger, *waiter_);
   ASSERT_TRUE(spared);
   Supervision supervision = plan("echo $$ > program; while [ ! -e holding ]; do sleep 0.01; done; exit 5");
-  supervision.spared = {*spared};
+  supervision.spared = [&] { return std::vector<pid_t>{*spared}; };
   const auto began = Clock::now();
   const auto ended = training::supervise(*waiter_, supervision);
   EXPECT_EQ(ended->status.value, 5);
