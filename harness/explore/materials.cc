@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "harness/faults/edits.h"
+#include "harness/faults/file_damage.h"
 #include "harness/faults/git_damage.h"
 #include "harness/faults/upstream.h"
 #include "harness/pod/disks.h"
@@ -108,6 +109,7 @@ base::Result<pod::Materials> gather(const scenario::Scenario& scenario, const Se
       fmt::format("[url \"http://127.0.0.1:{}/\"]\n\tinsteadOf = {}\n[init]\n\tdefaultBranch = main\n", kGitPort, host);
   materials.hands.damage = faults::apply_damage;
   materials.hands.edit = faults::apply_user_edit;
+  materials.hands.damage_file = faults::damage_file;
   const std::string fixture = settings.fixtures + "/repositories/" + scenario.repository.fixture;
   if (auto made = faults::make_upstream(folder + "/upstream/" + repository, fixture, scenario.repository.branch,
                                         settings.epoch_seconds);

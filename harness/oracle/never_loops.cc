@@ -88,6 +88,8 @@ std::optional<std::string> still_to_come(const scenario::Scenario& scenario, con
     if (pending) continue;
     const auto* network = std::get_if<scenario::NetworkDown>(&entry.action);
     if (network != nullptr && network->lasting > scenario::Duration{0}) ++heals_due;
+    const auto* disk = std::get_if<scenario::DiskFault>(&entry.action);
+    if (disk != nullptr && disk->lasting > scenario::Duration{0}) ++heals_due;
     const auto* pip = std::get_if<scenario::PipFails>(&entry.action);
     if (pip != nullptr && pip->times > 0) return "pip fails a limited number of times, which the boots may use up";
   }
@@ -97,7 +99,7 @@ std::optional<std::string> still_to_come(const scenario::Scenario& scenario, con
   }
   const auto heals = std::count_if(record.events.begin(), record.events.end(),
                                    [](const pod::Event& event) { return event.kind == pod::EventKind::kHeal; });
-  if (heals < heals_due) return "a fault of the network is still to heal";
+  if (heals < heals_due) return "a fault of the network or of a disk is still to heal";
   return std::nullopt;
 }
 

@@ -109,6 +109,10 @@ static void build_pod(const Child& child, const Disks& disks, const Launch& laun
   child.bind(launch.boot_id_file, root + "/proc/sys/kernel/random/boot_id");
   mount_devices(child, root + "/dev");
   write_mount_tables(root, disks);
+  if (!launch.gpus_file.empty()) {
+    touch(root + kGpusFile);
+    child.bind(launch.gpus_file, root + kGpusFile);
+  }
   child.must(::chdir(root.c_str()) == 0, "enter the pod");
   child.must(::syscall(SYS_pivot_root, ".", ".") == 0, "make the pod's disk the root");
   child.must(::umount2(".", MNT_DETACH) == 0, "leave the host's file system behind");
@@ -195,6 +199,49 @@ base::Result<Launched> launch_container(const Disks& disks, const Launch& launch
             stage::Troupe::kPod, launch.fault_points);
   }
   return await_ready(static_cast<pid_t>(id), std::move(*pipes), "build the pod");
+}
+
+base::Result<Launched> launch_inside(pid_t first, const std::vector<std::string>& command,
+                                     const std::map<std::string, std::string>& environment, int output,
+                                     stage::FaultPoints points) {
+  auto pipes = make_pipes();
+  if (!pipes) return base::fail(pipes.error());
+  const base::UniqueFd pod(static_cast<int>(::syscall(SYS_pidfd_open, first, 0)));
+  std::array<int, 2> number{};
+  if (!pod.valid() || ::pipe2(number.data(), O_CLOEXEC) != 0)
+    return base::fail(base::system_error(errno, "enter the pod"));
+  const base::UniqueFd number_read(number[0]);
+  base::UniqueFd number_write(number[1]);
+  // Joining a PID namespace concerns the children that are born from then on, and there is no way back: so a process
+  // that ends at once joins, and gives birth to a child of this one.
+  const pid_t helper = ::fork();
+  if (helper < 0) return base::fail(base::system_error(errno, "start a process in the pod"));
+  if (helper == 0) {
+    const Child child(pipes->status_write.get());
+    child.must(::setns(pod.get(), CLONE_NEWPID) == 0, "enter the pod");
+    const long id = ::syscall(SYS_clone, CLONE_PARENT | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+    if (id == 0) {
+      child.must(::setns(pod.get(), CLONE_NEWNS | CLONE_NEWUTS) == 0, "enter the pod");
+      child.must(::chdir("/root") == 0, "go home");
+      execute(child, command, &environment, output, pipes->go_read.get(), pipes->status_write.get(),
+              stage::Troupe::kPod, points);
+    }
+    child.must(id > 0, "start a process in the pod");
+    (void)!::write(number_write.get(), &id, sizeof id);
+    ::_exit(0);
+  }
+  number_write.reset();
+  ::waitpid(helper, nullptr, __WALL);
+  long id = 0;
+  if (::read(number_read.get(), &id, sizeof id) != sizeof id) {
+    return base::fail(base::Error{.code = base::ErrorCode::kSystem,
+                                  .operation = "start a process in the pod",
+                                  .path = {},
+                                  .system_errno = 0,
+                                  .detail = "the pod may have ended at this moment",
+                                  .remedy = "Choose another moment"});
+  }
+  return await_ready(static_cast<pid_t>(id), std::move(*pipes), "enter the pod");
 }
 
 base::Result<Launched> launch_service(const std::vector<std::string>& command, int log, const std::vector<int>& kept) {

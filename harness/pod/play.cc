@@ -43,7 +43,17 @@ World::Play::Play(const scenario::Scenario& scenario, Materials materials)
       policy_(adjusted(scenario.pod)),
       timeline_(scenario.timeline),
       clock_(materials_.epoch_seconds * stage::kSecond),
-      stage_(std::make_unique<stage::Stage>(clock_, *this)) {}
+      disks_can_fail_(std::ranges::any_of(scenario.timeline,
+                                          [](const auto& entry) {
+                                            return std::holds_alternative<scenario::DiskFault>(entry.action) ||
+                                                   std::holds_alternative<scenario::NvidiaSmiFault>(entry.action);
+                                          })),
+      stage_(std::make_unique<stage::Stage>(clock_, *this)) {
+  if (!disks_can_fail_) return;
+  std::vector<std::string> mount_paths{"/", stage::kDriverPlace};
+  for (const auto& disk : scenario.pod.disks) mount_paths.push_back(disk.mount_path);
+  stage_->let_disks_fail(std::move(mount_paths));
+}
 
 base::Result<WorldRecord> World::Play::run() {
   const auto begin = std::chrono::steady_clock::now();
@@ -82,6 +92,8 @@ base::Result<void> World::Play::furnish_files() {
   uptime_file_ = folder + "/uptime";
   if (auto placed = place_file(boot_id_file_, "5f0c1d6e-0000-4000-8000-000000000001\n"); !placed) return placed;
   if (auto placed = place_file(uptime_file_, ""); !placed) return placed;
+  gpus_file_ = folder + "/gpus";
+  publish_gpus();
   clock_.publish_uptime(base::UniqueFd(::open(uptime_file_.c_str(), O_WRONLY | O_CLOEXEC)));
   return {};
 }
@@ -153,7 +165,8 @@ void World::Play::begin_boot() {
   for (const auto* entry : timeline_.boot_begins(number)) {
     const bool on_processes = std::holds_alternative<scenario::SpotInterrupt>(entry->action) ||
                               std::holds_alternative<scenario::KillContainer>(entry->action) ||
-                              std::holds_alternative<scenario::RecreatePod>(entry->action);
+                              std::holds_alternative<scenario::RecreatePod>(entry->action) ||
+                              std::holds_alternative<scenario::Exec>(entry->action);
     if (on_processes) {
       after_launch_.push_back(entry);
     } else {
@@ -183,8 +196,9 @@ void World::Play::launch_boot() {
   launch.hostname = boot.pod_id;
   launch.uptime_file = uptime_file_;
   launch.boot_id_file = boot_id_file_;
+  launch.gpus_file = gpus_file_;
   launch.output = write_end.get();
-  if (materials_.points != nullptr) launch.fault_points = stage::FaultPoints::kWatched;
+  launch.fault_points = traps();
   auto launched = launch_container(*disks_, launch);
   if (!launched) return give_up(launched.error());
   container_ = std::move(*launched);
@@ -213,6 +227,7 @@ void World::Play::ended(const stage::Process& process, base::WaitStatus status) 
         .detail = "it ended by itself: " + status.describe() + "\n" + read_all(materials_.folder + "/services.log"),
         .remedy = "Report this as an error of simrun"});
   }
+  end_visit(process.id, status);
   if (container_ && process.id == container_->id) end_boot(status);
 }
 
@@ -267,6 +282,8 @@ void World::Play::plan_next_boot(const Boot& boot) {
       const auto placed = place_file(boot_id_file_, fmt::format("5f0c1d6e-0000-4000-8000-{:012}\n", pod_number_));
       if (!placed) return give_up(placed.error());
       restarts_ = {};
+      gpu_faults_.clear();
+      do_action(scenario::NvidiaSmiFault{scenario::NvidiaSmiKind::kWorks});
       begin_boot();
     });
     return;
@@ -283,7 +300,7 @@ void World::Play::plan_next_boot(const Boot& boot) {
 
 bool World::Play::loops() const {
   // What is still to come from outside may change what the boots find.
-  if (timeline_.waits_for_later() || pip_failures_left_ > 0) return false;
+  if (timeline_.waits_for_later() || pip_failures_left_ > 0 || heals_due_ > 0) return false;
   int idle = 0;
   for (auto boot = record_.boots.rbegin(); boot != record_.boots.rend(); ++boot) {
     const bool progressed = boot->best_step_after > boot->best_step_before;
@@ -302,7 +319,7 @@ void World::Play::note_activity() {
 }
 
 void World::Play::consider_settled() {
-  if (attempt_ || boot_planned_ || timeline_.waits_for_later()) return note_activity();
+  if (attempt_ || boot_planned_ || timeline_.waits_for_later() || heals_due_ > 0) return note_activity();
   if (!finished_) {
     for (const auto& line : stage_->waiting()) event(EventKind::kNote, line);
   }
@@ -369,7 +386,7 @@ bool World::Play::drain() {
       take_line(std::move(line));
     }
   }
-  return some;
+  return drain_visits() || some;
 }
 
 void World::Play::take_line(std::string line) {

@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -83,6 +85,20 @@ class World::Play : public stage::Watcher {
   void do_action(const scenario::TrainerFault& action);
   void do_action(const scenario::PipFails& action);
 
+  // The timeline: clocks, files, disks, GPUs and people (play_faults.cc)
+  void do_action(const scenario::ClockJump& action);
+  void do_action(const scenario::FileDamage& action);
+  void do_action(const scenario::DiskFault& action);
+  void do_action(const scenario::EnvironmentChange& action);
+  void do_action(const scenario::Exec& action);
+  void do_action(const scenario::GpuFault& action);
+  void do_action(const scenario::NvidiaSmiFault& action);
+  void heals_after(Duration lasting, std::string words, std::function<void()> heal);
+  void end_visit(pid_t visitor, base::WaitStatus status);
+  bool drain_visits();
+  void publish_gpus();
+  stage::FaultPoints traps() const;
+
   // What is seen
   void event(EventKind kind, std::string text, int step = -1);
   void take_line(std::string line);
@@ -121,6 +137,18 @@ class World::Play : public stage::Watcher {
   // Faults that last
   bool network_down_ = false;
   int pip_failures_left_ = 0;  // -1: all
+  int heals_due_ = 0;          // of disks
+  const bool disks_can_fail_;
+  std::map<int, scenario::GpuFaultKind> gpu_faults_;  // by index; of this host's GPUs
+  scenario::NvidiaSmiKind nvidia_smi_ = scenario::NvidiaSmiKind::kWorks;
+  std::string gpus_file_;
+
+  // People in the pod, by the process that they started
+  struct Visit {
+    base::UniqueFd output;
+    std::string unfinished_line;
+  };
+  std::map<pid_t, Visit> visits_;
 
   std::set<pid_t> services_;  // those that the world started itself
   std::string boot_id_file_;

@@ -144,6 +144,31 @@ struct Describe {
   std::string operator()(const scenario::PipFails& pip) const {
     return pip.times == 0 ? "pip fails from now on" : fmt::format("pip fails {} times", pip.times);
   }
+  std::string operator()(const scenario::ClockJump& jump) const {
+    const bool back = jump.by < scenario::Duration::zero();
+    return fmt::format("the clock jumps {} by {}", back ? "back" : "forward", clock_text(back ? -jump.by : jump.by));
+  }
+  std::string operator()(const scenario::FileDamage& damage) const {
+    return fmt::format("{} is damaged: {}", damage.path, name(damage.kind));
+  }
+  std::string operator()(const scenario::DiskFault& fault) const {
+    return fmt::format("the disk {} is {}{}", fault.disk, name(fault.kind),
+                       fault.lasting > scenario::Duration::zero() ? " for " + clock_text(fault.lasting) : " for good");
+  }
+  std::string operator()(const scenario::EnvironmentChange& change) const {
+    std::string names;
+    for (const auto& [name, value] : change.variables) names += " " + name;
+    return "the environment changes from the next boot on:" + names;
+  }
+  std::string operator()(const scenario::Exec& exec) const {
+    return fmt::format("somebody runs: {}", fmt::join(exec.command, " "));
+  }
+  std::string operator()(const scenario::GpuFault& fault) const {
+    return fmt::format("GPU {} is {}", fault.index, name(fault.kind));
+  }
+  std::string operator()(const scenario::NvidiaSmiFault& fault) const {
+    return fmt::format("nvidia-smi {}", name(fault.kind));
+  }
 };
 
 }  // namespace

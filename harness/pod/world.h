@@ -21,6 +21,8 @@ struct Hands {
   std::function<base::Result<void>(const std::string& checkout, const std::string& kind)> damage;
   std::function<base::Result<Precious>(const std::string& checkout, const scenario::UserEdit&)> edit;
   std::function<base::Result<void>(const scenario::UpstreamCommit&, Duration at)> commit_upstream;
+  // `pattern` is the fault's path on this machine. Returns what was damaged.
+  std::function<base::Result<std::string>(const std::string& pattern, const scenario::FileDamage&)> damage_file;
 };
 
 // Who is told of the fault points of a play, and of everything else that moves its disks. At each of these moments

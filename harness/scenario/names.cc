@@ -51,6 +51,26 @@ const Names& edit_kind_names() {
   return names;
 }
 
+const Names& file_damage_names() {
+  static const Names names{"tear", "zero", "hole", "delete", "garbage", "folder", "chmod"};
+  return names;
+}
+
+const Names& disk_fault_names() {
+  static const Names names{"full", "quota", "read-only", "failing", "hanging"};
+  return names;
+}
+
+const Names& gpu_fault_names() {
+  static const Names names{"missing", "lost", "dead", "ecc", "healthy"};
+  return names;
+}
+
+const Names& nvidia_smi_names() {
+  static const Names names{"works", "hangs", "stuck", "fails", "mismatch"};
+  return names;
+}
+
 const Names& oracle_expectation_names() {
   static const Names names{"passes", "fails", "fails-proven", "fails-observed"};
   return names;

@@ -17,6 +17,10 @@ const Names& outcome_names();
 const Names& disk_kind_names();
 const Names& trainer_fault_names();
 const Names& edit_kind_names();
+const Names& file_damage_names();
+const Names& disk_fault_names();
+const Names& gpu_fault_names();
+const Names& nvidia_smi_names();
 const Names& oracle_expectation_names();
 
 // The candidate that takes the fewest edits from `word`, when there are few enough for a slip; else empty.

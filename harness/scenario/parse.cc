@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
@@ -58,6 +59,24 @@ static const Section<Scenario>& scenario_section() {
   return section;
 }
 
+// Actions on what the pod does not have.
+static void check_action(Reader& reader, const Scenario& scenario, const TimelineEntry& entry,
+                         const std::string& subject) {
+  if (const auto* fault = std::get_if<DiskFault>(&entry.action)) {
+    const auto& disks = scenario.pod.disks;
+    const bool known = std::ranges::any_of(disks, [&](const Disk& disk) { return disk.mount_path == fault->disk; });
+    if (!known && fault->disk != "/") {
+      reader.refuse_at(entry.line, subject, fmt::format("names {}, where no disk is mounted", fault->disk),
+                       "Name a disk of pod.disks, or \"/\".");
+    }
+  }
+  if (const auto* fault = std::get_if<GpuFault>(&entry.action); fault != nullptr && fault->index >= scenario.pod.gpus) {
+    reader.refuse_at(entry.line, subject,
+                     fmt::format("names GPU {}, but the pod has {}", fault->index, scenario.pod.gpus),
+                     "GPUs are counted from 0.");
+  }
+}
+
 // Moments that cannot come, and promises that are both expected and allowed away.
 static void check_across_sections(Reader& reader, const YAML::Node& root, const Scenario& scenario) {
   for (std::size_t index = 0; index < scenario.timeline.size(); ++index) {
@@ -71,6 +90,7 @@ static void check_across_sections(Reader& reader, const YAML::Node& root, const 
       reader.refuse_at(entry.line, subject, "comes after the scenario's end",
                        "Choose an earlier time, or raise limit.");
     }
+    check_action(reader, scenario, entry, fmt::format("timeline[{}].do", index + 1));
   }
   for (const Allowance& allowance : scenario.allow) {
     if (scenario.expect.oracles.count(allowance.oracle) == 0) continue;
@@ -174,6 +194,7 @@ std::map<std::string, Names> known_keys() {
   return {
       {"scenario", keys_of(scenario_section())},
       {"pod", keys_of(pod_section())},
+      {"gpus", keys_of(gpus_section())},
       {"disk", keys_of(disk_section())},
       {"repository", keys_of(repository_section())},
       {"trainer", keys_of(trainer_section())},
@@ -187,6 +208,10 @@ std::map<std::string, Names> known_keys() {
       {"network", keys_of(network_section())},
       {"upstream-commit", keys_of(upstream_commit_section())},
       {"user-edit", keys_of(user_edit_section())},
+      {"clock", keys_of(clock_section())},
+      {"file-damage", keys_of(file_damage_section())},
+      {"disk-fault", keys_of(disk_fault_section())},
+      {"gpu-fault", keys_of(gpu_fault_section())},
       {"expect", keys_of(expect_section())},
       {"bound", keys_of(bound_section())},
       {"allowance", keys_of(allowance_section())},

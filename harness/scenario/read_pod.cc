@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "harness/scenario/sections.h"
 
 namespace scenario {
@@ -52,11 +54,35 @@ static void read_environment(Reader& reader, const YAML::Node& node, Pod& pod) {
   });
 }
 
+// What nvidia-smi counts in.
+static int mebibytes(Reader& reader, const YAML::Node& node) {
+  return static_cast<int>(std::min<std::uint64_t>(reader.size(node) >> 20, 1 << 30));
+}
+
+const Section<Pod>& gpus_section() {
+  static const Section<Pod> section{
+      {"count", [](Reader& reader, const YAML::Node& node, Pod& pod) { pod.gpus = reader.whole_number(node, 0); },
+       true},
+      {"model", [](Reader& reader, const YAML::Node& node, Pod& pod) { pod.gpu_model.name = reader.text(node); }},
+      {"memory", [](Reader& reader, const YAML::Node& node,
+                    Pod& pod) { pod.gpu_model.memory_mebibytes = mebibytes(reader, node); }},
+      {"driver", [](Reader& reader, const YAML::Node& node, Pod& pod) { pod.gpu_model.driver = reader.word(node); }},
+      {"nvidia-smi",
+       [](Reader& reader, const YAML::Node& node, Pod& pod) { pod.gpu_model.nvidia_smi = reader.truth(node); }},
+  };
+  return section;
+}
+
+static void read_gpus(Reader& reader, const YAML::Node& node, Pod& pod) {
+  if (node.IsMap()) return read_section(reader, node, gpus_section(), pod);
+  pod.gpus = reader.whole_number(node, 0);
+}
+
 const Section<Pod>& pod_section() {
   static const Section<Pod> section{
       {"platform",
        [](Reader& reader, const YAML::Node& node, Pod& pod) { pod.platform = reader.choice(node, platform_names()); }},
-      {"gpus", [](Reader& reader, const YAML::Node& node, Pod& pod) { pod.gpus = reader.whole_number(node, 0); }},
+      {"gpus", read_gpus},
       {"disks", read_disks},
       {"env", read_environment},
       {"restart-tick",

@@ -187,6 +187,11 @@ static const Section<Action>& action_section() {
                      const bool for_good = node.IsScalar() && node.Scalar() == "always";
                      action = PipFails{for_good ? 0 : reader.whole_number(node, 1)};
                    }});
+    all.push_back({"env", read_environment_change});
+    all.push_back({"exec", read_exec});
+    all.push_back({"nvidia-smi", [](Reader& reader, const YAML::Node& node, Action& action) {
+                     action = NvidiaSmiFault{nvidia_smi_kind(reader, node)};
+                   }});
     return all;
   }();
   return section;
@@ -202,6 +207,7 @@ static const Names& action_keys() {
   static const Names keys = [] {
     Names all = one_key_action_names();
     all.emplace_back("network");
+    all.insert(all.end(), wide_action_names().begin(), wide_action_names().end());
     return all;
   }();
   return keys;
@@ -215,6 +221,7 @@ static Action read_action(Reader& reader, const YAML::Node& node) {
     return down;
   }
   Action action = KillContainer{};
+  if (read_wide_action(reader, node, action)) return action;
   if (node.size() != 1) {
     reader.refuse(node, fmt::format("has {} keys, but must be one action", node.size()),
                   "Write one timeline entry for each action.");

@@ -27,9 +27,18 @@ struct Disk {
   std::uint64_t size_bytes = 20ULL << 30;
 };
 
+// What nvidia-smi says of each GPU of the pod.
+struct GpuModel {
+  std::string name = "NVIDIA H100 80GB HBM3";
+  int memory_mebibytes = 81'559;
+  std::string driver = "550.54.15";
+  bool nvidia_smi = true;  // whether the image has the program
+};
+
 struct Pod {
   std::string platform = "runpod";  // a name from the restart policies
   int gpus = 1;
+  GpuModel gpu_model;
   std::vector<Disk> disks;  // the container disk is always there and need not be named
   std::map<std::string, std::string> environment;
   std::optional<Duration> restart_tick;  // overrides the platform's polling period where it has one
@@ -113,8 +122,71 @@ struct PipFails {
   int times = 1;  // 0: all from now on
 };
 
+// The wall clock jumps, the monotonic clock does not.
+struct ClockJump {
+  Duration by{0};  // negative: back
+};
+enum class FileDamageKind {
+  kTear,     // its second half is gone
+  kZero,     // as long as before, all zeros
+  kHole,     // zeros in its middle
+  kDelete,   // gone
+  kGarbage,  // bytes behind its end that do not belong there
+  kFolder,   // a folder in its place
+  kMode,     // other permissions
+};
+struct FileDamage {
+  FileDamageKind kind;
+  std::string path;   // in the pod; may have * ? [] in its parts
+  bool last = false;  // of several that match, in the order of their names, the last one and not the first
+  unsigned mode = 0;  // for kMode
+};
+enum class DiskFaultKind {
+  kFull,      // ENOSPC for content and folders; empty files can still be made
+  kQuota,     // EDQUOT for content and for any new name
+  kReadOnly,  // EROFS
+  kFailing,   // EIO, whatever is done
+  kHanging,   // whatever is done does not come back
+};
+struct DiskFault {
+  DiskFaultKind kind;
+  std::string disk;         // its mount path
+  Duration lasting{0};      // zero: for good
+  bool unkillable = false;  // for kHanging: not even SIGKILL ends what waits
+};
+// From the next boot on.
+struct EnvironmentChange {
+  std::map<std::string, std::optional<std::string>> variables;  // nothing: the variable is gone
+};
+// Somebody runs this inside the pod, as over SSH: without the container's environment.
+struct Exec {
+  std::vector<std::string> command;
+};
+enum class GpuFaultKind {
+  kMissing,  // not there
+  kLost,     // fallen off the bus: nvidia-smi fails for it, and so does what uses it
+  kDead,     // nvidia-smi finds it healthy, but nothing can use it
+  kEcc,      // has uncorrectable memory errors
+  kHealthy,  // none of these any more
+};
+struct GpuFault {
+  GpuFaultKind kind;
+  int index = 0;
+};
+enum class NvidiaSmiKind {
+  kWorks,
+  kHangs,     // answers nothing; SIGKILL ends it
+  kStuck,     // not even SIGKILL does
+  kFails,     // cannot talk to the driver
+  kMismatch,  // its library is of another version than the driver
+};
+struct NvidiaSmiFault {
+  NvidiaSmiKind kind;
+};
+
 using Action = std::variant<SpotInterrupt, KillContainer, RecreatePod, NetworkDown, UpstreamCommit, UserEdit, GitDamage,
-                            TrainerFault, PipFails>;
+                            TrainerFault, PipFails, ClockJump, FileDamage, DiskFault, EnvironmentChange, Exec, GpuFault,
+                            NvidiaSmiFault>;
 
 struct TimelineEntry {
   Moment when;
@@ -175,5 +247,9 @@ struct Scenario {
 
 std::string_view name(Outcome outcome);
 std::string_view name(DiskKind kind);
+std::string_view name(FileDamageKind kind);
+std::string_view name(DiskFaultKind kind);
+std::string_view name(GpuFaultKind kind);
+std::string_view name(NvidiaSmiKind kind);
 
 }  // namespace scenario

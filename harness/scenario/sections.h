@@ -12,6 +12,7 @@ namespace scenario {
 // read_pod.cc: the world before anything happens
 const Section<Pod>& pod_section();
 const Section<Disk>& disk_section();
+const Section<Pod>& gpus_section();
 const Section<Repository>& repository_section();
 const Section<Trainer>& trainer_section();
 const Section<InitialFile>& file_section();
@@ -32,6 +33,17 @@ const Section<UserEdit>& user_edit_section();
 const Names& plain_action_names();    // actions that are a word alone
 const Names& one_key_action_names();  // actions that are a map of one key
 void read_timeline(Reader& reader, const YAML::Node& node, std::vector<TimelineEntry>& timeline);
+
+// read_faults.cc: actions that are a map of several keys, known by the first of them
+const Section<ClockJump>& clock_section();
+const Section<FileDamage>& file_damage_section();
+const Section<DiskFault>& disk_fault_section();
+const Section<GpuFault>& gpu_fault_section();
+const Names& wide_action_names();
+bool read_wide_action(Reader& reader, const YAML::Node& node, Action& action);  // false: it is none of these
+void read_environment_change(Reader& reader, const YAML::Node& node, Action& action);
+void read_exec(Reader& reader, const YAML::Node& node, Action& action);
+NvidiaSmiKind nvidia_smi_kind(Reader& reader, const YAML::Node& node);
 
 // read_expect.cc: how it should end
 const Section<Expect>& expect_section();

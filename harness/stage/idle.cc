@@ -88,8 +88,8 @@ static bool off_the_queue(Thread& thread) {
 }
 
 bool Stage::look_at(Thread& thread, bool& changed) {
-  if (thread.held) return true;
-  if (thread.stopped) return false;
+  if (thread.held && thread.waits_for_disk.empty()) return true;
+  if (thread.stopped && !thread.held) return false;
   if (!thread.status_file.valid()) {
     thread.status_file.reset(::open(fmt::format("/proc/{}/status", thread.id).c_str(), O_RDONLY | O_CLOEXEC));
     if (!thread.status_file.valid()) return false;
@@ -105,6 +105,7 @@ bool Stage::look_at(Thread& thread, bool& changed) {
     changed = true;
     thread.last_look = std::move(look);
   }
+  if (thread.held) return state[8] == 't';  // else it has been killed, and is on its way
   switch (state[8]) {
     case 'S':
       return off_the_queue(thread);

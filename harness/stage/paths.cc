@@ -1,4 +1,6 @@
 // Calls that name something: what was looked at, what was changed, and file times in the world's time.
+#include "harness/stage/paths.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
@@ -103,22 +105,34 @@ static bool follows(const Syscall& syscall, const user_regs_struct& registers, s
     default:
       break;
   }
+  if (syscall.family == Family::kChange || syscall.family == Family::kDisk) return syscall.number != SYS_lchown;
   return syscall.use == Use::kOpen ? (flags & O_NOFOLLOW) == 0 : !changes(syscall, flags);
+}
+
+PathArguments path_arguments(pid_t thread, const Syscall& syscall, const user_regs_struct& entry) {
+  PathArguments result;
+  result.path = path_of(thread, entry, syscall.folder_argument, syscall.path_argument);
+  if (syscall.second_path_argument >= 0) {
+    result.second_path = path_of(thread, entry, syscall.second_folder_argument, syscall.second_path_argument);
+  }
+  if (syscall.use == Use::kOpen) result.open_flags = open_flags(thread, entry);
+  result.follows = follows(syscall, entry, result.open_flags);
+  return result;
 }
 
 void Stage::enter_path(Thread& thread, const Syscall& syscall, const user_regs_struct& registers) {
   Call call;
   call.entry = registers;
-  call.path = path_of(thread.id, registers, syscall.folder_argument, syscall.path_argument);
-  if (syscall.second_path_argument >= 0) {
-    call.second_path = path_of(thread.id, registers, syscall.second_folder_argument, syscall.second_path_argument);
-  }
+  PathArguments arguments = path_arguments(thread.id, syscall, registers);
+  call.path = std::move(arguments.path);
+  call.second_path = std::move(arguments.second_path);
   if (call.path.starts_with(kMarkFolder)) {
     const int error = watcher_.mark(*thread.process, call.path.substr(kMarkFolder.size()));
     return answer(thread, registers, -error);
   }
-  if (changes(syscall, open_flags(thread.id, registers))) clock_.separate_stamps();
-  if (watches_changes_ && changes(syscall, open_flags(thread.id, registers))) {
+  const bool changes_disk = changes(syscall, arguments.open_flags);
+  if (changes_disk) clock_.separate_stamps();
+  if (watches_changes_ && changes_disk) {
     thread.call = call;
     if (interpose(thread, describe_change(thread, syscall, call))) return;
     call.watched = thread.call->watched;
@@ -148,19 +162,29 @@ void Stage::leave_path(Thread& thread, const Syscall& syscall, const user_regs_s
     set_registers(thread.id, restored);
   }
   if (syscall.use == Use::kLook && result == 0) map_times(thread, registers);
-  if (call.path.empty()) return;
   const std::uint64_t flags = syscall.use == Use::kOpen ? open_flags(thread.id, call.entry) : 0;
+  report_path(thread, syscall,
+              PathArguments{.path = call.path,
+                            .second_path = call.second_path,
+                            .open_flags = flags,
+                            .follows = follows(syscall, call.entry, flags)},
+              result);
+}
+
+void Stage::report_path(const Thread& thread, const Syscall& syscall, const PathArguments& arguments, long result) {
+  if (arguments.path.empty()) return;
+  const std::uint64_t flags = arguments.open_flags;
   watcher_.path_used(PathUse{.process = *thread.process,
                              .syscall = syscall,
-                             .path = call.path,
-                             .second_path = call.second_path,
+                             .path = arguments.path,
+                             .second_path = arguments.second_path,
                              .result = result,
                              .writes = changes(syscall, flags),
                              .creates = (flags & O_CREAT) != 0,
                              .truncates = (flags & O_TRUNC) != 0,
                              .reads = (flags & O_ACCMODE) != O_WRONLY || (flags & (O_APPEND | O_TRUNC)) == 0,
                              .exclusive = (flags & O_EXCL) != 0,
-                             .follows = follows(syscall, call.entry, flags)});
+                             .follows = arguments.follows});
 }
 
 void Stage::report_listing(Thread& thread, const user_regs_struct& registers) {

@@ -67,9 +67,10 @@ Stage::~Stage() {
   }
 }
 
-base::Result<void> Stage::adopt(pid_t child, Troupe troupe) {
-  const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE |
-                       PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
+base::Result<void> Stage::adopt(pid_t child, Troupe troupe, bool is_first) {
+  long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE |
+                 PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
+  if (disks_can_fail_ && troupe == Troupe::kPod) options |= PTRACE_O_TRACEEXIT;
   if (::ptrace(PTRACE_SEIZE, child, nullptr, options) != 0) {
     return base::fail(base::system_error(errno, "trace the start command", {},
                                          "simrun needs ptrace: allow it (kernel.yama.ptrace_scope below 3; in a "
@@ -78,6 +79,7 @@ base::Result<void> Stage::adopt(pid_t child, Troupe troupe) {
   auto process = std::make_shared<Process>();
   process->id = child;
   process->troupe = troupe;
+  process->is_first = troupe == Troupe::kPod && is_first;
   processes_[child] = process;
   auto thread = std::make_unique<Thread>();
   thread->id = child;
@@ -201,6 +203,9 @@ void Stage::handle_event(Thread& thread, int event, int status) {
     case PTRACE_EVENT_VFORK_DONE:
       thread.waits_for_vfork = false;
       break;
+    case PTRACE_EVENT_EXIT:
+      leave_life(thread);
+      return;
     case kEventStop: {
       const int signal = WSTOPSIG(status);
       if (signal != SIGTRAP) {
@@ -285,12 +290,15 @@ void Stage::handle_end(Thread& thread, int status) {
   watcher_.ended(*process, base::WaitStatus::from_raw(status));
 }
 
-void Stage::enter_call(Thread& thread) {
+void Stage::enter_call(Thread& thread, bool again) {
   user_regs_struct registers{};
   if (!get_registers(thread.id, registers)) return;
   const Syscall* syscall = find_syscall(static_cast<long>(registers.orig_rax));
   if (syscall == nullptr) return resume(thread, PTRACE_CONT);
-  if (thread.process->troupe == Troupe::kPod) watcher_.syscall_entered(*thread.process, *syscall);
+  if (thread.process->troupe == Troupe::kPod) {
+    if (!again) watcher_.syscall_entered(*thread.process, *syscall);
+    if (meets_disk_fault(thread, *syscall, registers)) return;
+  }
   switch (syscall->family) {
     case Family::kClockRead:
       return enter_clock_read(thread, registers);
@@ -305,12 +313,15 @@ void Stage::enter_call(Thread& thread) {
     case Family::kConnect:
       return enter_connect(thread, registers);
     case Family::kChange:
+      if (!watches_changes_) return resume(thread, PTRACE_CONT);
       return enter_change(thread, *syscall, registers);
     case Family::kFileTimes:
     case Family::kListing:
     case Family::kSystemInfo:
       thread.call.emplace().entry = registers;
       return resume(thread, PTRACE_SYSCALL);
+    case Family::kDisk:
+      return resume(thread, PTRACE_CONT);
   }
 }
 
@@ -347,6 +358,7 @@ void Stage::leave_call(Thread& thread) {
       break;
     case Family::kSocketOption:
     case Family::kConnect:
+    case Family::kDisk:
       break;
   }
   thread.call.reset();
@@ -392,10 +404,15 @@ void Stage::hold_services() {
 void Stage::release_services() {
   services_held_ = false;
   for (const auto& [id, thread] : threads_) {
-    if (!thread->held) continue;
+    if (!thread->held || !thread->waits_for_disk.empty()) continue;
     thread->held = false;
     resume(*thread, thread->held_request, thread->held_signal);
   }
+}
+
+void Stage::let_disks_fail(std::vector<std::string> mount_paths) {
+  disks_can_fail_ = true;
+  disk_faults_ = DiskFaults(std::move(mount_paths));
 }
 
 bool Stage::alive(Troupe troupe) const {

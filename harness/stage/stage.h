@@ -17,7 +17,9 @@
 #include "base/result.h"
 #include "base/wait_status.h"
 #include "harness/stage/clock.h"
+#include "harness/stage/disk_faults.h"
 #include "harness/stage/fault_point.h"
+#include "harness/stage/paths.h"
 #include "harness/stage/syscalls.h"
 #include "harness/stage/tracee.h"
 
@@ -77,7 +79,8 @@ class Stage {
   Stage& operator=(const Stage&) = delete;
 
   // Takes over a child of this process that waits, before its exec, for something its owner will do (a byte in a pipe).
-  base::Result<void> adopt(pid_t child, Troupe troupe);
+  // `is_first`: the pod's first process, whose end is the end of all others.
+  base::Result<void> adopt(pid_t child, Troupe troupe, bool is_first = true);
 
   // Runs the world until one of the reasons to pause.
   Pause run();
@@ -97,6 +100,16 @@ class Stage {
   // their deadlines. What was planned with at() stays planned.
   void forsake();
 
+  // Realtime is this far from where it was; deadlines that name a time of day move along.
+  void step_wall_clock(Nanoseconds by);
+
+  // Disks that can fail, by where they are mounted; before the first process is adopted. What lives in the pod must
+  // have been given a filter that traps the calls of Family::kDisk.
+  void let_disks_fail(std::vector<std::string> mount_paths);
+  // From now on, until healed. `unkillable` is for hanging disks: not even SIGKILL ends what waits for them.
+  void fail_disk(const std::string& mount_path, DiskFault fault, bool unkillable = false);
+  void heal_disk(const std::string& mount_path);
+
   // True while any process of the troupe lives.
   bool alive(Troupe troupe) const;
   // Calls `visit` for every process of the pod.
@@ -115,7 +128,7 @@ class Stage {
   void handle_new_child(Thread& parent, int event);
   void handle_exec(Thread& thread);
   void handle_end(Thread& thread, int status);
-  void enter_call(Thread& thread);
+  void enter_call(Thread& thread, bool again = false);
   void leave_call(Thread& thread);
   void deliver_signal(Thread& thread, int signal);
   void resume(Thread& thread, int request, int signal = 0);
@@ -158,6 +171,7 @@ class Stage {
   // paths.cc
   void enter_path(Thread& thread, const Syscall& syscall, const user_regs_struct& registers);
   void leave_path(Thread& thread, const Syscall& syscall, const user_regs_struct& registers);
+  void report_path(const Thread& thread, const Syscall& syscall, const PathArguments& arguments, long result);
   void open_instead(Thread& thread, const Syscall& syscall, const std::string& other);
   void enter_connect(Thread& thread, const user_regs_struct& registers);
 
@@ -168,6 +182,11 @@ class Stage {
   Change describe_change(const Thread& thread, const Syscall& syscall, const Call& call) const;
   void map_times(Thread& thread, const user_regs_struct& registers);
   void report_listing(Thread& thread, const user_regs_struct& registers);
+
+  // disk_calls.cc
+  bool meets_disk_fault(Thread& thread, const Syscall& syscall, const user_regs_struct& registers);
+  void go_on_after_disk(const std::string& mount_path);
+  void leave_life(Thread& thread);
 
   // A timer behind a descriptor, while it is armed.
   struct TimerDescriptor {
@@ -188,6 +207,9 @@ class Stage {
   bool stop_requested_ = false;
   bool services_held_ = false;
   bool watches_changes_ = false;
+  bool disks_can_fail_ = false;
+  DiskFaults disk_faults_;
+  std::set<std::string> unkillable_disks_;  // of those that hang
   std::uint64_t stops_ = 0;
   Nanoseconds last_event_ = 0;             // monotonic, real
   Nanoseconds last_jump_ = 0;              // monotonic, real

@@ -54,8 +54,8 @@ static constexpr Syscall kSyscalls[] = {
     {CALL(setsockopt), Family::kSocketOption},
     {CALL(connect), Family::kConnect},
 
-    {CALL(fstat), Family::kFileTimes},
-    {CALL(getdents64), Family::kListing, Use::kList},
+    {CALL(fstat), Family::kFileTimes, Use::kLook, 0},
+    {CALL(getdents64), Family::kListing, Use::kList, 0},
     {CALL(stat), Family::kPath, Use::kLook, -1, 0},
     {CALL(lstat), Family::kPath, Use::kLook, -1, 0},
     {CALL(newfstatat), Family::kPath, Use::kLook, 0, 1},
@@ -123,6 +123,15 @@ static constexpr Syscall kSyscalls[] = {
     {CALL(lsetxattr), Family::kChange, Use::kModify, -1, 0},
     {CALL(removexattr), Family::kChange, Use::kModify, -1, 0},
     {CALL(lremovexattr), Family::kChange, Use::kModify, -1, 0},
+
+    {CALL(read), Family::kDisk, Use::kLook, 0},
+    {CALL(pread64), Family::kDisk, Use::kLook, 0},
+    {CALL(readv), Family::kDisk, Use::kLook, 0},
+    {CALL(preadv), Family::kDisk, Use::kLook, 0},
+    {CALL(preadv2), Family::kDisk, Use::kLook, 0},
+    {CALL(fstatfs), Family::kDisk, Use::kLook, 0},
+    {CALL(statfs), Family::kDisk, Use::kLook, -1, 0},
+    {CALL(inotify_add_watch), Family::kDisk, Use::kLook, -1, 1},
 };
 
 #undef CALL
@@ -146,7 +155,8 @@ const Syscall* find_syscall(std::string_view name) {
 }
 
 static bool concerns(const Syscall& call, Troupe troupe, FaultPoints points) {
-  if (call.family == Family::kChange) return troupe == Troupe::kPod && points == FaultPoints::kWatched;
+  if (call.family == Family::kChange) return troupe == Troupe::kPod && points != FaultPoints::kIgnored;
+  if (call.family == Family::kDisk) return troupe == Troupe::kPod && points == FaultPoints::kAll;
   if (troupe == Troupe::kPod) return true;
   // What services look at is the world's business; what they are told of time is not theirs to choose.
   return call.family != Family::kPath && call.family != Family::kListing && call.family != Family::kConnect;

@@ -22,6 +22,7 @@ enum class Family {
   kConnect,       // goes out to the network
   kSystemInfo,    // tells how long the system is up
   kChange,        // changes a file without opening, naming or removing it; trapped only where fault points are watched
+  kDisk,          // asks a disk for something through a descriptor; trapped only where disks can fail
 };
 
 // How a path call uses its name.
@@ -31,8 +32,8 @@ struct Syscall {
   long number;
   std::string_view name;
   Family family;
-  // For kPath and kChange: where the arguments are; -1 where there is none. A folder argument without a path argument
-  // is the descriptor of the file itself.
+  // For kPath, kChange and kDisk: where the arguments are; -1 where there is none. A folder argument without a path
+  // argument is the descriptor of the file itself.
   Use use = Use::kLook;
   int folder_argument = -1;  // descriptor that a relative path starts from
   int path_argument = -1;
@@ -48,7 +49,11 @@ std::span<const Syscall> trapped_syscalls();
 // PTRACE_O_TRACESECCOMP before its next trapped call, else that call fails with ENOSYS. Needs CAP_SYS_ADMIN in the
 // caller's user namespace. Calls that would escape the stage are refused: io_uring (ENOSYS), setting the clock (EPERM),
 // and 32-bit calls (ENOSYS). Returns 0 or errno; safe to call between fork and exec.
-enum class FaultPoints { kIgnored, kWatched };
+enum class FaultPoints {
+  kIgnored,
+  kWatched,  // calls of Family::kChange are trapped
+  kAll,      // those of Family::kDisk as well
+};
 int install_filter(Troupe troupe, FaultPoints points = FaultPoints::kIgnored);
 
 }  // namespace stage

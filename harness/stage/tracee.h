@@ -34,6 +34,7 @@ struct ProcessTimer {
 struct Process {
   pid_t id = 0;  // the tracer's number for it
   Troupe troupe = Troupe::kPod;
+  bool is_first = false;    // the pod's first process: its end is the end of all others
   std::string program;      // path of the executable, as the pod sees it
   std::string parent_path;  // programs from the pod's first process down to its parent: "bash/git"
   std::string spawn_path;   // and to this one: "bash/git/git-remote-http"
@@ -62,9 +63,11 @@ struct Thread {
   pid_t id = 0;
   std::shared_ptr<Process> process;
   bool stopped = false;  // in a ptrace stop that the stage has seen and not ended
-  bool held = false;     // its service is cut off: stays stopped until released
+  bool held = false;     // its service is cut off, or its disk hangs: stays stopped until released
   int held_request = 0;  // how to go on, once released
   int held_signal = 0;
+  std::string waits_for_disk;  // the mount path of the disk that hangs
+  bool dies = false;           // has stopped on its way out
   bool waits_for_vfork = false;
   bool listening = false;  // stopped by job control
   std::optional<Call> call;

@@ -238,6 +238,19 @@ static std::optional<Nanoseconds> relative_timeout(const VirtualClock& clock, pi
   return std::nullopt;
 }
 
+void Stage::step_wall_clock(Nanoseconds by) {
+  clock_.step_wall_clock(by);
+  for (const auto& [id, thread] : threads_) {
+    if (!thread->call || !thread->call->deadline) continue;
+    Call& call = *thread->call;
+    const auto timeout = timeout_of(call.entry);
+    if (!timeout || !timeout->absolute || !counts_from_1970(timeout->clock)) continue;
+    cancel(*call.deadline);
+    call.deadline_time -= by;
+    call.deadline = at(std::max(call.deadline_time, clock_.now()), [this, waits = id] { expire(waits); });
+  }
+}
+
 static bool same_call(const user_regs_struct& one, const user_regs_struct& other) {
   return one.rip == other.rip && one.rsp == other.rsp && one.orig_rax == other.orig_rax && one.rdi == other.rdi &&
          one.rsi == other.rsi;

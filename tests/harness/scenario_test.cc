@@ -159,6 +159,40 @@ TEST(Scenario, ActionsAreRead) {
   EXPECT_EQ(std::get<PipFails>(action("{pip-fails: always}")).times, 0);
 }
 
+TEST(Scenario, ActionsOnTheMachineAreRead) {
+  EXPECT_EQ(std::get<ClockJump>(action("{clock: back, by: 365d}")).by, -365 * 24h);
+  EXPECT_EQ(std::get<ClockJump>(action("{clock: forward, by: 1h}")).by, 1h);
+  const auto damage = std::get<FileDamage>(action("{file: hole, path: /w/c-*.json, match: last}"));
+  EXPECT_EQ(damage.kind, FileDamageKind::kHole);
+  EXPECT_EQ(damage.path, "/w/c-*.json");
+  EXPECT_TRUE(damage.last);
+  EXPECT_EQ(std::get<FileDamage>(action("{file: chmod, path: /w/a, mode: \"0444\"}")).mode, 0444U);
+  const auto disk = std::get<DiskFault>(action("{disk: hanging, path: /, for: 5min, unkillable: true}"));
+  EXPECT_EQ(disk.kind, DiskFaultKind::kHanging);
+  EXPECT_EQ(disk.disk, "/");
+  EXPECT_EQ(disk.lasting, 5min);
+  EXPECT_TRUE(disk.unkillable);
+  EXPECT_EQ(std::get<DiskFault>(action("{disk: read-only, path: /, for: ever}")).lasting, 0s);
+  const auto change = std::get<EnvironmentChange>(action("{env: {A: b, C: ~}}")).variables;
+  EXPECT_EQ(change.at("A"), "b");
+  EXPECT_FALSE(change.at("C"));
+  EXPECT_THAT(std::get<Exec>(action("{exec: [podlaunch, resume]}")).command, ElementsAre("podlaunch", "resume"));
+  EXPECT_THAT(std::get<Exec>(action("{exec: echo a}")).command, ElementsAre("bash", "-c", "echo a"));
+  EXPECT_EQ(std::get<GpuFault>(action("{gpu: lost, index: 0}")).kind, GpuFaultKind::kLost);
+  EXPECT_EQ(std::get<NvidiaSmiFault>(action("{nvidia-smi: stuck}")).kind, NvidiaSmiKind::kStuck);
+}
+
+TEST(Scenario, GpusAreANumberOrADescription) {
+  EXPECT_EQ(one(kMinimal + "pod: {gpus: 8}\n").pod.gpus, 8);
+  const Pod pod =
+      one(kMinimal + "pod: {gpus: {count: 2, model: A, memory: 1GiB, driver: 1.2, nvidia-smi: false}}\n").pod;
+  EXPECT_EQ(pod.gpus, 2);
+  EXPECT_EQ(pod.gpu_model.name, "A");
+  EXPECT_EQ(pod.gpu_model.memory_mebibytes, 1024);
+  EXPECT_EQ(pod.gpu_model.driver, "1.2");
+  EXPECT_FALSE(pod.gpu_model.nvidia_smi);
+}
+
 TEST(Scenario, TimelineEntriesKnowTheirLines) {
   const Scenario scenario =
       one(kMinimal + "timeline:\n  - {when: {boot: 1}, do: pip-fails}\n  - when: {boot: 2}\n    do: pip-fails\n");
@@ -310,6 +344,19 @@ const Bad kBadForm[] = {
     {"timeline: [{when: {boot: 1}, do: {pip-fails: 0}}]", "pip-fails is 0"},
     {"timeline: [{when: {boot: 1}, do: {pip-fails: 1, damage: git-gone}}]", "has 2 keys"},
     {"timeline: [{when: {boot: 1}, do: {explode: 1}}]", "no action"},
+    {"timeline: [{when: {boot: 1}, do: {clock: back}}]", "lacks the key \"by\""},
+    {"timeline: [{when: {boot: 1}, do: {clock: sideways, by: 1h}}]", "back, forward"},
+    {"timeline: [{when: {boot: 1}, do: {file: rear, path: /a}}]", "Did you mean \"tear\"?"},
+    {"timeline: [{when: {boot: 1}, do: {file: tear, path: a}}]", "absolute path"},
+    {"timeline: [{when: {boot: 1}, do: {file: chmod, path: /a, mode: \"999\"}}]", "permissions"},
+    {"timeline: [{when: {boot: 1}, do: {disk: full, path: /}}]", "lacks the key \"for\""},
+    {"timeline: [{when: {boot: 1}, do: {disk: slow, path: /, for: ever}}]", "which is not known"},
+    {"timeline: [{when: {boot: 1}, do: {env: [A]}}]", "must be a map"},
+    {"timeline: [{when: {boot: 1}, do: {exec: []}}]", "names no program"},
+    {"timeline: [{when: {boot: 1}, do: {gpu: lost}}]", "lacks the key \"index\""},
+    {"timeline: [{when: {boot: 1}, do: {nvidia-smi: hang}}]", "Did you mean \"hangs\"?"},
+    {"timeline: [{when: {boot: 1}, do: exec}]", "is \"exec\" alone"},
+    {"pod: {gpus: {model: A}}", "lacks the key \"count\""},
     {"timeline: [{when: {boot: 1}, do: {trainer: crash}}]", "without a step"},
     {"timeline: [{when: {step: 1}, do: {trainer: crush}}]", "Did you mean \"crash\"?"},
     {"timeline: [{when: {step: 1}, do: {user-edit: {kind: modify, path: /a, content: b}}}]", "within the repository"},
@@ -337,6 +384,11 @@ const Bad kBadForm[] = {
 const Bad kBadSense[] = {
     {"timeline: [{when: {log: \"[\"}, do: pip-fails}]", "not a regular expression"},
     {"timeline: [{when: {step: 201}, do: pip-fails}]", "step 201, which never comes"},
+    {"timeline: [{when: {boot: 1}, do: {file: tear, path: /a, mode: \"0444\"}}]", "mode without chmod"},
+    {"timeline: [{when: {boot: 1}, do: {file: chmod, path: /a}}]", "chmod without mode"},
+    {"timeline: [{when: {boot: 1}, do: {disk: full, path: /w, for: ever}}]", "no disk is mounted"},
+    {"timeline: [{when: {boot: 1}, do: {disk: full, path: /, for: ever, unkillable: true}}]", "does not hang"},
+    {"timeline: [{when: {boot: 1}, do: {gpu: lost, index: 1}}]", "but the pod has 1"},
     {"timeline: [{when: {at: 24h}, do: pip-fails}]", "after the scenario's end"},
     {"timeline: [{when: {step: 5, after: 1s}, do: {trainer: crash}}]", "fails at its step"},
     {"expect: {boots: {at-least: 3, at-most: 2}}", "at-least is larger"},
@@ -455,6 +507,10 @@ TEST(Schema, NamesWhatTheParserNames) {
   EXPECT_EQ(names_at("/definitions/pod/properties/platform/anyOf/0/enum"), platform_names());
   EXPECT_EQ(names_at("/definitions/action/properties/damage/anyOf/0/enum"), damage_names());
   EXPECT_EQ(names_at("/definitions/action/properties/trainer/anyOf/0/enum"), trainer_fault_names());
+  EXPECT_EQ(names_at("/definitions/file-damage/properties/file/anyOf/0/enum"), file_damage_names());
+  EXPECT_EQ(names_at("/definitions/disk-fault/properties/disk/anyOf/0/enum"), disk_fault_names());
+  EXPECT_EQ(names_at("/definitions/gpu-fault/properties/gpu/anyOf/0/enum"), gpu_fault_names());
+  EXPECT_EQ(names_at("/definitions/action/properties/nvidia-smi/anyOf/0/enum"), nvidia_smi_names());
   EXPECT_EQ(names_at("/definitions/user-edit/properties/kind/anyOf/0/enum"), edit_kind_names());
   EXPECT_EQ(names_at("/definitions/expect/properties/outcome/anyOf/0/enum"), outcome_names());
   EXPECT_EQ(names_at("/definitions/allowance/properties/oracle/anyOf/0/enum"), oracle_names());
