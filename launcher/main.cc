@@ -93,7 +93,7 @@ int dispatch(const config::Invocation& invocation, const config::Environment& en
     case Command::kDoctor:
       return commands::doctor(invocation);
     case Command::kRepair:
-      return commands::repair(invocation);
+      return commands::repair(invocation, environment);
     case Command::kRun:
     case Command::kCheck:
     case Command::kExplain:

@@ -38,6 +38,7 @@ struct Boot {
   training::CheckpointSurvey checkpoints;
   bool set_newest_aside = false;
   std::string previous_host;    // where the boot before this one ran
+  std::string dead_boot;        // the launcher whose lease was taken over
   bool unclean_before = false;  // and it wrote no end
   bool found_finished = false;  // the run was finished before this boot did anything
 

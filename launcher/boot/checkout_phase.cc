@@ -47,15 +47,24 @@ static checkout::Request checkout_request(const Boot& boot) {
   // The boot before wrote no end, or it was on another host: what it left is looked at closely.
   const bool other_host = !boot.previous_host.empty() && boot.previous_host != boot.identity.host;
   request.deep = boot.unclean_before || other_host;
-  const bool alone = boot.identity.first_process && !boot.disks.shared(config.checkout) &&
-                     !boot.environment.contains("RUNPOD_VOLUME_ID");
+  const bool alone = boot.identity.first_process && !is_shared(boot, config.checkout);
   request.lock_trust = alone ? checkout::LockTrust::kNobodyElse : checkout::LockTrust::kAskProcesses;
   return request;
 }
 
-static std::string bring_up_in_helper(checkout::Request request) {
+static LockRequest lock_request(const Boot& boot) {
+  LockRequest request;
+  request.checkout = boot.config.checkout;
+  request.shared_disk = is_shared(boot, boot.config.checkout);
+  request.self = {boot.identity.pod, boot.identity.host, boot.identity.boot, base::wall_clock_seconds()};
+  request.terms = lease_terms(boot);
+  request.dead_boot = boot.dead_boot;
+  return request;
+}
+
+static std::string bring_up_in_helper(checkout::Request request, const LockRequest& locking) {
   request.say = [](const std::string& line) { say_phase("checkout", "{}", line); };
-  const auto lock = lock_checkout(request.path);
+  const auto lock = lock_checkout(locking);
   if (!lock) return checkout::to_json(base::Result<checkout::Outcome>(base::fail(lock.error())));
   return checkout::to_json(checkout::bring_up(request));
 }
@@ -112,8 +121,9 @@ static void report(const Boot& boot, const checkout::Outcome& outcome) {
 
 policy::Decision bring_up_checkout(Boot& boot) {
   const checkout::Request request = checkout_request(boot);
-  const auto answer =
-      base::call_helper(boot.waiter, "bring up the checkout", kDeadline, [&] { return bring_up_in_helper(request); });
+  const LockRequest locking = lock_request(boot);
+  const auto answer = base::call_helper(boot.waiter, "bring up the checkout", kDeadline,
+                                        [&] { return bring_up_in_helper(request, locking); });
   if (!answer) return checkout_failed(boot, answer.error());
   const auto outcome = checkout::outcome_from_json(*answer);
   if (!outcome) return checkout_failed(boot, outcome.error());

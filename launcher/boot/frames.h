@@ -16,6 +16,8 @@ enum class FrameKind : char {
   kOpened = 'o',    // from the keeper: what opening the run gave
   kAppended = 'a',  // from the keeper: empty, or the error
   kResume = 'r',    // from the keeper: somebody asked to resume
+  kRenewed = 'n',   // from the keeper: when it began the renewal of the lease, in nanoseconds of the monotonic clock
+  kFenced = 'f',    // from the keeper: who has taken the lease over; it writes nothing more
 };
 
 struct Frame {

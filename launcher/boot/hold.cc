@@ -123,6 +123,7 @@ Next Holding::run() {
     pollfd descriptor{keeper.descriptor(), POLLIN, 0};
     boot_.waiter.wait(std::span<pollfd>(&descriptor, 1), next_wakeup());
     std::optional<policy::Decision> decision;
+    if (boot_.journal.lease_lost()) return settle(boot_, policy::Run{});  // which waits for it
     if (keeper.resume_asked()) {
       say("hold: released by `podlaunch resume`");
       decision = boot_.journal.observe(policy::ResumeAsked{});

@@ -13,12 +13,13 @@ std::int64_t wall_milliseconds() {
   return std::chrono::duration_cast<base::Milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-void Journal::begin(KeeperPlan plan, const ledger::Memory& memory) {
+void Journal::begin(KeeperPlan plan, const Opening& opening) {
   plan_ = std::move(plan);
-  // A keeper that has to be started again finds our own lease.
-  plan_.take_over = true;
-  memory_ = memory;
-  history_ = memory.history;
+  // A keeper that has to be started again goes on with the lease that the first one claimed.
+  plan_.epoch = opening.result == Opening::Result::kOpened ? opening.lease.epoch : 0;
+  plan_.silent.reset();
+  memory_ = opening.memory;
+  history_ = opening.memory.history;
 }
 
 static bool finished(const policy::Observation& observation) {
@@ -30,7 +31,8 @@ bool Journal::append(const ledger::Record& record) {
   // When we are told to stop, the platform's SIGKILL is seconds away.
   const base::Seconds deadline = waiter_.stop_signal() == 0 ? kLedgerDeadline : base::Seconds(2);
   auto appended = keeper_.append(waiter_, record, deadline);
-  if (!appended && appended.error().code == base::ErrorCode::kSystem && !plan_.folder.empty()) {
+  const bool died = !appended && appended.error().code == base::ErrorCode::kSystem && !plan_.folder.empty();
+  if (died && keeper_.fenced_by().empty()) {
     // Perhaps somebody killed the keeper: a new one finds the ledger as the last record left it.
     tend();
     if (keeper_.connected()) appended = keeper_.append(waiter_, record, deadline);
@@ -78,6 +80,7 @@ void Journal::note(const std::string& kind, ledger::Facts facts) {
 
 void Journal::tend() {
   if (history_.ledger_lost || plan_.folder.empty() || keeper_.connected() || keepers_left_ == 0) return;
+  if (!keeper_.fenced_by().empty()) return;  // there is nothing left to keep
   --keepers_left_;
   say("the keeper of the run's state is gone; starting another");
   (void)keeper_.open(waiter_, plan_, kLedgerDeadline);  // without one the next record finds the ledger lost
@@ -90,12 +93,40 @@ void Journal::keep_log(std::string_view bytes) {
   keeper_.keep_log(bytes);
 }
 
+base::TimePoint Journal::lawful_until() {
+  if (plan_.epoch == 0) return base::kForever;  // none is held, so none can be lost
+  // A disk that hangs takes the whole deadline to be given up, and the training's output waits for that long.
+  constexpr base::Seconds kReviveEvery{30};
+  keeper_.listen();
+  const base::TimePoint now = base::Clock::now();
+  if (!keeper_.connected() && now < keeper_.lawful_until() && now >= next_revival_) {
+    next_revival_ = now + kReviveEvery;
+    tend();  // what came of it shows below
+  }
+  return keeper_.lawful_until();
+}
+
+bool Journal::lease_lost() {
+  const base::TimePoint until = lawful_until();
+  return base::Clock::now() >= until;
+}
+
 std::optional<policy::Decision> Journal::recover() {
+  plan_.epoch = 0;  // it may be somebody else's by now
   const Opening opening = keeper_.open(waiter_, plan_, kLedgerDeadline);
+  if (opening.result == Opening::Result::kLeasedElsewhere && patience_.exhausted(opening.lease, base::Clock::now()))
+    plan_.silent = opening.lease;
   if (opening.result != Opening::Result::kOpened) return std::nullopt;
+  plan_.epoch = opening.lease.epoch;
+  plan_.silent.reset();
   memory_ = opening.memory;
   history_ = opening.memory.history;
-  if (!unwritten_end_) return observe(policy::ObstacleCleared{});
+  if (auto decision = write_late_end()) return decision;
+  return observe(policy::ObstacleCleared{});
+}
+
+std::optional<policy::Decision> Journal::write_late_end() {
+  if (!unwritten_end_) return std::nullopt;
   const ledger::Record end = *std::exchange(unwritten_end_, std::nullopt);
   return observe(end.step->observation, end.facts);
 }

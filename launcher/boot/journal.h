@@ -16,8 +16,8 @@ class Journal {
  public:
   Journal(base::Waiter& waiter, policy::Limits limits) : waiter_(waiter), limits_(limits) {}
 
-  // The keeper has opened the run; from here on everything is remembered.
-  void begin(KeeperPlan plan, const ledger::Memory& memory);
+  // The keeper has opened the run, or could not; from here on everything is remembered, or known to be lost.
+  void begin(KeeperPlan plan, const Opening& opening);
 
   // What to do about it. Written to the ledger first; a ledger that cannot be written is itself observed, and the
   // decision then takes that into account.
@@ -35,6 +35,13 @@ class Journal {
   // After the ledger was lost: opens it anew. What could not be written meanwhile and matters is written then.
   // Nothing: still no ledger.
   std::optional<policy::Decision> recover();
+  // What could not be written before the run was opened anew, if it matters: the training's end.
+  std::optional<policy::Decision> write_late_end();
+
+  // Until when the run is ours as far as is known now; past: somebody else may have it. Starts a keeper that has died
+  // again, which goes on with the lease unless it was taken over.
+  base::TimePoint lawful_until();
+  bool lease_lost();
 
   Keeper& keeper() { return keeper_; }
   const Keeper& keeper() const { return keeper_; }
@@ -50,6 +57,8 @@ class Journal {
   policy::Limits limits_;
   Keeper keeper_;
   KeeperPlan plan_;
+  lease::Patience patience_;
+  base::TimePoint next_revival_ = base::TimePoint::min();
   policy::History history_;
   ledger::Memory memory_;
   int keepers_left_ = 10;

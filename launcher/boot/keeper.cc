@@ -40,6 +40,7 @@ Opening Keeper::open(base::Waiter& waiter, const KeeperPlan& plan, base::Seconds
   waiter.expect(child);
   process_ = child;
   socket_ = std::move(ours);
+  lifetime_ = plan.terms.lifetime;
   const auto answer = wait_for(waiter, FrameKind::kOpened, deadline);
   if (!answer) {
     drop(waiter);
@@ -52,6 +53,12 @@ Opening Keeper::open(base::Waiter& waiter, const KeeperPlan& plan, base::Seconds
   }
   Opening opening = opening_from_json(answer->payload);
   if (opening.result != Opening::Result::kOpened) drop(waiter);
+  if (opening.result == Opening::Result::kOpened && plan.epoch == 0) fenced_by_.clear();
+  if (opening.result == Opening::Result::kOpened && !plan.shared_disk) lawful_until_ = base::kForever;
+  if (opening.result == Opening::Result::kLeasedElsewhere && plan.epoch != 0) {
+    fenced_by_ = lease::describe(opening.lease);
+    lawful_until_ = TimePoint::min();
+  }
   return opening;
 }
 
@@ -77,6 +84,7 @@ bool Keeper::pull() {
     const ssize_t count = ::recv(socket_.get(), buffer, sizeof buffer, MSG_DONTWAIT);
     if (count > 0) {
       incoming_.append(buffer, static_cast<std::size_t>(count));
+      while (auto frame = decode(incoming_)) take_in(std::move(*frame));
       continue;
     }
     if (count < 0 && errno == EINTR) continue;
@@ -86,13 +94,33 @@ bool Keeper::pull() {
   return false;
 }
 
+void Keeper::take_in(Frame frame) {
+  switch (frame.kind) {
+    case FrameKind::kResume:
+      resume_asked_ = true;
+      return;
+    case FrameKind::kRenewed: {
+      const std::chrono::nanoseconds began(std::stoll(frame.payload));
+      lawful_until_ = TimePoint(std::chrono::duration_cast<Clock::duration>(began)) + lifetime_;
+      return;
+    }
+    case FrameKind::kFenced:
+      fenced_by_ = frame.payload;
+      lawful_until_ = TimePoint::min();
+      return;
+    default:
+      answers_.push_back(std::move(frame));
+  }
+}
+
 std::optional<Frame> Keeper::wait_for(base::Waiter& waiter, FrameKind kind, base::Seconds deadline) {
   const TimePoint until = Clock::now() + deadline;
   for (;;) {
     const bool connected = pull();
-    while (auto frame = decode(incoming_)) {
-      if (frame->kind == kind) return frame;
-      if (frame->kind == FrameKind::kResume) resume_asked_ = true;
+    while (!answers_.empty()) {
+      Frame frame = std::move(answers_.front());
+      answers_.pop_front();
+      if (frame.kind == kind) return frame;
     }
     if (!connected || Clock::now() >= until) return std::nullopt;
     push();
@@ -136,9 +164,6 @@ void Keeper::watch_for_resume(bool watching) {
 
 bool Keeper::resume_asked() {
   pull();
-  while (auto frame = decode(incoming_)) {
-    if (frame->kind == FrameKind::kResume) resume_asked_ = true;
-  }
   return std::exchange(resume_asked_, false);
 }
 
@@ -160,6 +185,7 @@ void Keeper::drop(base::Waiter& waiter) {
   socket_.reset();
   outgoing_.clear();
   incoming_.clear();
+  answers_.clear();
   if (process_ == 0) return;
   (void)::kill(process_, SIGKILL);
   waiter.abandon(process_);

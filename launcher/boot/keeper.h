@@ -3,14 +3,15 @@
 // The launcher talks to it with deadlines, so a disk that hangs stops the keeper and never the launcher. It ends when
 // told to, or when the launcher is gone; a signal meant for the training does not end it.
 //
-// The lease. On one host it is a lock that dies with its holder. On a disk that several hosts share such a lock may not
-// reach the others, so the lease also has a beat that its holder renews; whoever finds somebody else's lease there
-// watches whether it beats on before taking it over. Only the beat's change counts, no clock and no file time.
+// The lease (launcher/lease). The keeper holds and renews it and tells the launcher of each renewal; the launcher knows
+// by its own clock until when it may go on, whether the keeper lives, hangs or is gone. A keeper that finds the lease
+// taken over says so, writes nothing more and ends.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@
 #include "launcher/base/redaction.h"
 #include "launcher/base/waiter.h"
 #include "launcher/boot/frames.h"
+#include "launcher/lease/lease.h"
 #include "launcher/ledger/ledger.h"
 #include "launcher/pod/identity.h"
 
@@ -30,8 +32,11 @@ namespace boot {
 struct KeeperPlan {
   std::filesystem::path folder;  // <state>/<run>
   pod::Identity identity;
-  bool shared_disk = false;  // other hosts may have it mounted
-  bool take_over = false;    // the foreign lease has not beaten for long enough
+  int rank = 0;              // each rank of a run has a lease of its own
+  bool shared_disk = false;  // other hosts may have it mounted: the lease has to be renewed
+  lease::Terms terms;
+  std::optional<lease::Sight> silent;  // this one, as it was seen, has not beaten for long enough
+  std::uint64_t epoch = 0;             // not 0: goes on with what this launcher claimed before
   const base::Redactor* redactor = nullptr;
 };
 
@@ -40,9 +45,8 @@ struct Opening {
   Result result = Result::kFailed;
   ledger::Memory memory;
   std::vector<std::string> notes;
-  std::string holder;      // pod id, for the two that are leased
-  std::uint64_t beat = 0;  // of the foreign lease
-  base::Error error;       // for kFailed
+  lease::Sight lease;  // ours for kOpened, somebody else's for the two that are leased
+  base::Error error;   // for kFailed
 };
 
 class Keeper {
@@ -69,6 +73,14 @@ class Keeper {
   bool connected() const { return socket_.valid(); }
   pid_t process() const { return process_; }
 
+  // Until when the launcher may go on with what needs the lease: the past once it was taken over, kForever where it
+  // need not be renewed. It outlasts the keeper.
+  base::TimePoint lawful_until() const { return lawful_until_; }
+  // Takes in what the keeper has said, without waiting.
+  void listen() { pull(); }
+  // By whom it was taken over; empty otherwise.
+  const std::string& fenced_by() const { return fenced_by_; }
+
   // Hands the lease back, as long as that takes no longer than the deadline.
   void close(base::Waiter& waiter, base::Seconds deadline);
 
@@ -76,6 +88,7 @@ class Keeper {
   void send(FrameKind kind, std::string_view payload);
   void push();
   bool pull();
+  void take_in(Frame frame);
   std::optional<Frame> wait_for(base::Waiter& waiter, FrameKind kind, base::Seconds deadline);
   void drop(base::Waiter& waiter);
 
@@ -83,7 +96,11 @@ class Keeper {
   pid_t process_ = 0;
   std::string outgoing_;
   std::string incoming_;
+  std::deque<Frame> answers_;
   bool resume_asked_ = false;
+  base::Seconds lifetime_{0};
+  base::TimePoint lawful_until_ = base::kForever;
+  std::string fenced_by_;
 };
 
 // The keeper's own side; never returns.

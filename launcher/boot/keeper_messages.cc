@@ -35,8 +35,15 @@ std::string opening_to_json(const Opening& opening) {
   const ledger::Memory& memory = opening.memory;
   json document{{"result", static_cast<int>(opening.result)},
                 {"notes", opening.notes},
-                {"holder", opening.holder},
-                {"beat", opening.beat},
+                {"lease",
+                 {{"epoch", opening.lease.epoch},
+                  {"beat", opening.lease.beat},
+                  {"pod", opening.lease.holder.pod},
+                  {"host", opening.lease.holder.host},
+                  {"boot", opening.lease.holder.boot},
+                  {"since", opening.lease.holder.since_wall_clock},
+                  {"lifetime", opening.lease.terms.lifetime.count()},
+                  {"grace", opening.lease.terms.grace.count()}}},
                 {"history", bytes_of(memory.history)},
                 {"boots", memory.boots},
                 {"attempts", memory.attempts},
@@ -66,8 +73,13 @@ Opening opening_from_json(std::string_view text) {
   }
   opening.result = static_cast<Opening::Result>(document["result"].get<int>());
   opening.notes = document["notes"].get<std::vector<std::string>>();
-  opening.holder = document["holder"].get<std::string>();
-  opening.beat = document["beat"].get<std::uint64_t>();
+  const json& lease = document["lease"];
+  opening.lease.epoch = lease["epoch"].get<std::uint64_t>();
+  opening.lease.beat = lease["beat"].get<std::uint64_t>();
+  opening.lease.holder = {lease["pod"].get<std::string>(), lease["host"].get<std::string>(),
+                          lease["boot"].get<std::string>(), lease["since"].get<std::int64_t>()};
+  opening.lease.terms = {base::Seconds(lease["lifetime"].get<std::int64_t>()),
+                         base::Seconds(lease["grace"].get<std::int64_t>())};
   ledger::Memory& memory = opening.memory;
   memory.boots = document["boots"].get<std::uint64_t>();
   memory.attempts = document["attempts"].get<std::uint64_t>();

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -16,19 +17,13 @@
 
 namespace boot {
 
+namespace fs = std::filesystem;
+
 using nlohmann::json;
 
-static constexpr base::Seconds kBeatEvery{60};
 static constexpr base::Seconds kLookForResumeEvery{30};
 
 namespace {
-
-struct Lease {
-  std::string pod;
-  std::string host;
-  std::uint64_t beat = 0;
-  bool released = true;
-};
 
 class Process {
  public:
@@ -39,12 +34,16 @@ class Process {
   Opening open();
   bool lock(Opening& opening);
   bool take_lease(Opening& opening);
-  void write_lease(bool released);
+  bool claim(Opening& opening);
+  bool renew();
+  bool fence();
+  lease::Holder self() const;
   bool serve(const Frame& frame);
   std::string append(std::string_view bytes);
   void look_for_resume();
   bool read_more();
-  void keep_time();
+  bool keep_time();
+  void tell_renewed(base::TimePoint began);
   int milliseconds_to_next() const;
   void answer(FrameKind kind, std::string_view payload);
   std::string path(const char* name) const { return (plan_.folder / name).string(); }
@@ -52,7 +51,8 @@ class Process {
   base::UniqueFd socket_;
   const KeeperPlan& plan_;
   base::UniqueFd lock_;
-  std::uint64_t beat_ = 0;
+  lease::Lock locked_ = lease::Lock::kUnknown;
+  std::optional<lease::Tenure> tenure_;
   std::optional<ledger::Ledger> ledger_;
   std::string incoming_;
   bool watching_ = false;
@@ -68,51 +68,95 @@ void Process::answer(FrameKind kind, std::string_view payload) {
   base::write_all(socket_.get(), bytes);
 }
 
-static Lease read_lease(const std::string& path) {
-  Lease lease;
-  const auto text = base::read_file(path, 4096);
-  if (!text) return lease;
-  const json document = json::parse(*text, nullptr, false);
-  if (!document.is_object()) return lease;  // cut off while it was written: whoever did that has ended
-  lease.pod = document.value("pod", "");
-  lease.host = document.value("host", "");
-  lease.beat = document.value("beat", std::uint64_t{0});
-  lease.released = document.value("released", true);
-  return lease;
+static std::string with_rank(const char* name, int rank) {
+  return rank == 0 ? name : fmt::format("{}-{}", name, rank);
 }
 
-void Process::write_lease(bool released) {
-  const json document{
-      {"pod", plan_.identity.pod}, {"host", plan_.identity.host}, {"beat", beat_}, {"released", released}};
-  // A lease that cannot be written is no reason to end the training; the ledger's own failure is noticed elsewhere.
-  (void)base::write_file_durably(path("lease.json"), document.dump(-1, ' ', false, json::error_handler_t::replace));
+lease::Holder Process::self() const {
+  return {plan_.identity.pod, plan_.identity.host, plan_.identity.boot, base::wall_clock_seconds()};
 }
 
 bool Process::lock(Opening& opening) {
-  lock_.reset(::open(path("lease.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  const std::string file = path((with_rank("lease", plan_.rank) + ".lock").c_str());
+  lock_.reset(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!lock_.valid()) {
-    opening.error = base::system_error(errno, "open the lease", path("lease.lock"));
+    opening.error = base::system_error(errno, "open the lease", file);
     return false;
   }
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return true;
-  // Some network file systems know no locks; the beat alone then decides.
-  if (errno != EWOULDBLOCK) return true;
-  opening.result = Opening::Result::kLeasedHere;
-  opening.holder = read_lease(path("lease.json")).pod;
+  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) {
+    locked_ = lease::Lock::kHad;
+  } else {
+    locked_ = errno == EWOULDBLOCK ? lease::Lock::kDenied : lease::Lock::kUnknown;
+  }
+  return true;
+}
+
+// The first claim of this launcher, over whatever is there.
+bool Process::claim(Opening& opening) {
+  const fs::path folder = plan_.folder / with_rank("lease", plan_.rank);
+  const auto sight = lease::look(folder);
+  if (!sight) return opening.error = sight.error(), false;
+  const bool silent = plan_.silent && plan_.silent->same_beat(*sight);
+  if (!lease::is_free(*sight, self(), {locked_, plan_.shared_disk, silent})) {
+    const bool here = locked_ == lease::Lock::kDenied;
+    opening.result = here ? Opening::Result::kLeasedHere : Opening::Result::kLeasedElsewhere;
+    opening.lease = *sight;
+    return false;
+  }
+  auto tenure = lease::Tenure::claim(folder, *sight, self(), plan_.terms);
+  if (tenure) return tenure_ = std::move(*tenure), true;
+  opening.error = tenure.error();
+  if (tenure.error().code == base::ErrorCode::kBusy) {
+    opening.result = Opening::Result::kLeasedElsewhere;
+    opening.lease = lease::look(folder).value_or(*sight);
+  }
   return false;
 }
 
 bool Process::take_lease(Opening& opening) {
-  const Lease lease = read_lease(path("lease.json"));
-  beat_ = lease.beat + 1;
-  const bool foreign = !lease.released && lease.pod != plan_.identity.pod;
-  if (plan_.shared_disk && foreign && !plan_.take_over) {
-    opening.result = Opening::Result::kLeasedElsewhere;
-    opening.holder = lease.pod;
-    opening.beat = lease.beat;
-    return false;
+  const base::TimePoint began = base::Clock::now();
+  if (plan_.epoch == 0) {
+    if (!claim(opening)) return false;
+  } else {
+    const fs::path folder = plan_.folder / with_rank("lease", plan_.rank);
+    auto tenure = lease::Tenure::go_on(folder, plan_.epoch, self(), plan_.terms);
+    if (!tenure) {
+      opening.error = tenure.error();
+      if (tenure.error().code != base::ErrorCode::kBusy) return false;
+      opening.result = Opening::Result::kLeasedElsewhere;
+      opening.lease = lease::look(folder).value_or(lease::Sight());
+      return false;
+    }
+    tenure_ = std::move(*tenure);
   }
-  write_lease(false);
+  opening.lease.epoch = tenure_->epoch();
+  opening.lease.holder = self();
+  if (plan_.shared_disk) tell_renewed(began);
+  return true;
+}
+
+void Process::tell_renewed(base::TimePoint began) {
+  const auto since = std::chrono::duration_cast<std::chrono::nanoseconds>(began.time_since_epoch());
+  answer(FrameKind::kRenewed, std::to_string(since.count()));
+}
+
+// False once it was taken over. One that could not be written is tried again: the launcher knows how long.
+bool Process::renew() {
+  const base::TimePoint began = base::Clock::now();
+  const auto renewed = tenure_->renew();
+  if (renewed) tell_renewed(began);
+  next_beat_ = base::Clock::now() + (renewed ? plan_.terms.renew_every() : plan_.terms.renew_every() / 4);
+  if (renewed || renewed.error().code != base::ErrorCode::kBusy) return true;
+  answer(FrameKind::kFenced, renewed.error().detail);
+  return false;
+}
+
+// True when there is somebody else now: then nothing of ours may be written any more.
+bool Process::fence() {
+  if (!plan_.shared_disk || !tenure_->is_lost()) return false;
+  const auto renewed = tenure_->renew();
+  if (renewed || renewed.error().code != base::ErrorCode::kBusy) return false;
+  answer(FrameKind::kFenced, renewed.error().detail);
   return true;
 }
 
@@ -161,17 +205,15 @@ int Process::milliseconds_to_next() const {
   return static_cast<int>(std::max<base::Milliseconds::rep>(0, left.count()));
 }
 
-void Process::keep_time() {
+// False when the lease is somebody else's.
+bool Process::keep_time() {
   const base::TimePoint now = base::Clock::now();
-  if (now >= next_beat_) {
-    ++beat_;
-    write_lease(false);
-    next_beat_ = base::Clock::now() + kBeatEvery;
-  }
+  if (now >= next_beat_ && !renew()) return false;
   if (watching_ && now >= next_look_) {
     look_for_resume();
     next_look_ = base::Clock::now() + kLookForResumeEvery;
   }
+  return true;
 }
 
 bool Process::read_more() {
@@ -187,21 +229,22 @@ void Process::run() {
   const Opening opening = open();
   answer(FrameKind::kOpened, opening_to_json(opening));
   if (opening.result != Opening::Result::kOpened) return;
-  if (plan_.shared_disk) next_beat_ = base::Clock::now() + kBeatEvery;
+  if (plan_.shared_disk) next_beat_ = base::Clock::now() + plan_.terms.renew_every();
   training::KeptLog log(plan_.folder / "logs", *plan_.redactor);
   for (bool going_on = true; going_on;) {
     pollfd descriptor{socket_.get(), POLLIN, 0};
     const int ready = ::poll(&descriptor, 1, milliseconds_to_next());
-    keep_time();
+    if (!keep_time()) return;  // and the log ends as it is: it is the other one's now
     if (ready <= 0) continue;
     going_on = read_more();
     while (auto frame = decode(incoming_)) {
+      if (frame->kind == FrameKind::kAppend && fence()) return;
       if (frame->kind == FrameKind::kLog) log.write(frame->payload);
       if (!serve(*frame)) going_on = false;
     }
   }
   log.finish();
-  write_lease(true);
+  tenure_->release();
 }
 
 // False when it is time to end.

@@ -9,6 +9,13 @@ namespace boot {
 // Takes the run's lease and opens its ledger. Waits while somebody else works on the run.
 Next open_run(Boot& boot);
 
+// After the lease was lost: waits until the run is ours again, and reads anew what became of it.
+policy::Decision regain_run(Boot& boot);
+
+// Can launchers on other hosts reach it?
+bool is_shared(const Boot& boot, const std::filesystem::path& path);
+lease::Terms lease_terms(const Boot& boot);
+
 // Writes the boot ahead and asks the policy what it is to do.
 policy::Decision begin_boot(Boot& boot);
 

@@ -4,6 +4,7 @@
 
 #include "launcher/base/helper.h"
 #include "launcher/boot/hold.h"
+#include "launcher/boot/phases.h"
 #include "launcher/boot/say.h"
 
 namespace boot {
@@ -82,6 +83,9 @@ struct CarryOut {
 }  // namespace
 
 Next settle(Boot& boot, const policy::Decision& decision) {
+  // Whatever was decided: it is no longer ours to do.
+  const bool leaves = std::holds_alternative<policy::Leave>(decision);
+  if (!leaves && boot.journal.lease_lost()) return settle(boot, regain_run(boot));
   return std::visit(CarryOut{boot}, decision);
 }
 

@@ -70,6 +70,8 @@ training::Supervision Attempt::plan() {
   supervision.spared = [this] { return boot_.spared(); };
   supervision.grace = grace_for_child(boot_);
   supervision.silence_max = boot_.config.stall_timeout;
+  supervision.lawful_until = [this] { return boot_.journal.lawful_until(); };
+  supervision.lease_descriptor = [this] { return boot_.journal.keeper().descriptor(); };
   supervision.on_output = [this](std::string_view bytes) { boot_.journal.keep_log(bytes); };
   supervision.on_line = [this](std::string_view line) { see(line); };
   supervision.on_tick = [this] { return tick(); };
@@ -228,6 +230,10 @@ policy::Decision Attempt::run() {
     return boot_.journal.observe(
         policy::AttemptEnded{.cause = policy::Cause::kEnvironment, .fingerprint = ledger::fingerprint(text)},
         {.phase = "training", .text = text});
+  }
+  if (ended->lease_lost) {
+    say_phase("training", "ended with {}: another launcher may have the run by now", ended->status.describe());
+    return regain_run(boot_);
   }
   return judge(*ended, training::out_of_memory_kills() > kills_before);
 }

@@ -11,6 +11,6 @@ int status(const config::Invocation& invocation, const config::Environment& envi
 int explain(const config::Invocation& invocation, const config::Environment& environment, base::Waiter& waiter);
 int resume(const config::Invocation& invocation, const config::Environment& environment);
 int doctor(const config::Invocation& invocation);
-int repair(const config::Invocation& invocation);
+int repair(const config::Invocation& invocation, const config::Environment& environment);
 
 }  // namespace commands

@@ -8,6 +8,8 @@
 #include "launcher/checkout/checkout.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/find_run.h"
+#include "launcher/pod/disks.h"
+#include "launcher/pod/identity.h"
 
 namespace commands {
 
@@ -46,7 +48,19 @@ int doctor(const config::Invocation& invocation) {
   return survey->sound() ? 0 : 3;
 }
 
-int repair(const config::Invocation& invocation) {
+static boot::LockRequest lock_request(const fs::path& checkout, const config::Config& config,
+                                      const config::Environment& environment) {
+  const pod::Identity identity = pod::identify(environment);
+  boot::LockRequest request;
+  request.checkout = checkout;
+  request.shared_disk =
+      config.lease_time || pod::Disks::read().shared(checkout) || environment.contains("RUNPOD_VOLUME_ID");
+  if (config.lease_time) request.terms.lifetime = *config.lease_time;
+  request.self = {identity.pod, identity.host, identity.boot, base::wall_clock_seconds()};
+  return request;
+}
+
+int repair(const config::Invocation& invocation, const config::Environment& environment) {
   checkout::Request request;
   request.path = checkout_meant(invocation);
   request.url = invocation.config.repo;
@@ -54,7 +68,7 @@ int repair(const config::Invocation& invocation) {
   request.deep = true;
   request.lock_trust = checkout::LockTrust::kAskProcesses;
   if (!invocation.json) request.say = [](const std::string& line) { fmt::print("{}\n", line); };
-  const auto lock = boot::lock_checkout(request.path);
+  const auto lock = boot::lock_checkout(lock_request(request.path, invocation.config, environment));
   if (!lock) return complain(lock.error());
   const auto outcome = checkout::repair(request);
   if (invocation.json) {

@@ -1,6 +1,10 @@
 #include "launcher/pod/identity.h"
 
+#include <fmt/format.h>
+#include <sys/random.h>
 #include <unistd.h>
+
+#include <random>
 
 #include "launcher/base/files.h"
 
@@ -11,6 +15,12 @@ static std::string value_of(const Environment& environment, const std::string& n
   return found == environment.end() ? "" : found->second;
 }
 
+static std::string draw_boot() {
+  std::uint64_t drawn = 0;
+  if (::getrandom(&drawn, sizeof drawn, 0) != static_cast<ssize_t>(sizeof drawn)) drawn = std::random_device{}();
+  return fmt::format("{:016x}", drawn);
+}
+
 Identity identify(const Environment& environment) {
   Identity identity;
   identity.first_process = ::getpid() == 1;
@@ -19,6 +29,7 @@ Identity identify(const Environment& environment) {
     char name[256] = {};
     if (::gethostname(name, sizeof name - 1) == 0) identity.pod = name;
   }
+  identity.boot = draw_boot();
   if (const auto boot = base::read_file("/proc/sys/kernel/random/boot_id", 64)) {
     identity.host = boot->substr(0, boot->find('\n'));
   }

@@ -11,6 +11,7 @@ using Environment = std::map<std::string, std::string>;
 struct Identity {
   std::string pod;             // the platform's pod id; the host name where there is none
   std::string host;            // the kernel's boot id: another one is another host, or the host was restarted
+  std::string boot;            // 16 hex digits, drawn anew: tells this launcher from every other
   bool first_process = false;  // PID 1: our exit ends the container
 };
 

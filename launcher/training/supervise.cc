@@ -58,6 +58,7 @@ class Attempt {
   const TimePoint started_ = Clock::now();
   TimePoint last_output_ = started_;
   TimePoint next_tick_ = started_ + plan_.tick;
+  TimePoint lawful_until_ = base::kForever;
   TimePoint kill_at_ = base::kForever;
   Ended ended_;
 };
@@ -66,9 +67,11 @@ class Attempt {
 
 Ended Attempt::run() {
   std::optional<base::WaitStatus> status;
-  while (!(status = waiter_.take_status(child_))) {
-    forward_signals();
+  for (;;) {
     keep_time();
+    // Keeping time may have waited for others, and taken in what would otherwise have ended the wait below.
+    forward_signals();
+    if ((status = waiter_.take_status(child_))) break;
     wait_for_something();
   }
   end_rest();
@@ -134,6 +137,11 @@ void Attempt::keep_time() {
     return;
   }
   if (kill_at_ != base::kForever) return;
+  if (plan_.lawful_until) lawful_until_ = plan_.lawful_until();
+  if (now >= lawful_until_) {
+    ended_.lease_lost = true;
+    return end_program();
+  }
   if (now >= next_tick_) {
     next_tick_ = now + plan_.tick;
     if (plan_.on_tick && !plan_.on_tick()) {
@@ -152,7 +160,9 @@ void Attempt::keep_time() {
 }
 
 void Attempt::wait_for_something() {
-  std::array<pollfd, 4> descriptors{};
+  std::array<pollfd, 5> descriptors{};
+  const bool watches_lease = plan_.lease_descriptor && kill_at_ == base::kForever;
+  descriptors[4] = {watches_lease ? plan_.lease_descriptor() : -1, POLLIN, 0};
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     const Stream& stream = streams_[i];
     descriptors[i] = {stream.pipe.valid() && !stream.out.full() ? stream.pipe.get() : -1, POLLIN, 0};
@@ -160,7 +170,8 @@ void Attempt::wait_for_something() {
   }
   TimePoint until = kill_at_;
   if (kill_at_ == base::kForever) {
-    if (plan_.on_tick) until = next_tick_;
+    until = lawful_until_;
+    if (plan_.on_tick) until = std::min(until, next_tick_);
     if (plan_.silence_max) until = std::min(until, last_output_ + *plan_.silence_max);
   }
   // Somebody who stopped reading is given up on after a while; that moment is no event.

@@ -27,6 +27,10 @@ struct Supervision {
   std::optional<base::Seconds> silence_max;    // no output for so long: ask `still_alive`
   base::Seconds tick{60};
 
+  // The program is ended at this moment, asked for anew whenever the descriptor can be read. Unset: never.
+  std::function<base::TimePoint()> lawful_until;
+  std::function<int()> lease_descriptor;
+
   std::function<void(std::string_view)> on_output;  // every byte, both streams
   std::function<void(std::string_view)> on_line;
   std::function<bool()> on_tick;      // false: end the program now
@@ -38,6 +42,7 @@ struct Ended {
   base::WaitStatus status;
   int stop_signal = 0;            // the program was ended because we were told to stop
   bool stalled = false;           // it was ended because it made no sign of life
+  bool lease_lost = false;        // it was ended because the run may be somebody else's by now
   bool cut_off = false;           // it was ended because on_tick said so
   std::size_t dropped_bytes = 0;  // of output that nobody read
   base::Seconds lasted{0};

@@ -37,7 +37,7 @@ inline std::string read(const fs::path& path) {
   return base::read_file(path.string()).value_or("");
 }
 
-inline bool holds_within(std::chrono::seconds time, const std::function<bool()>& condition) {
+inline bool holds_within(std::chrono::milliseconds time, const std::function<bool()>& condition) {
   const auto until = std::chrono::steady_clock::now() + time;
   while (std::chrono::steady_clock::now() < until) {
     if (condition()) return true;
@@ -49,17 +49,20 @@ inline bool holds_within(std::chrono::seconds time, const std::function<bool()>&
 // One start of podlaunch; ended with its tree when the test forgets it.
 class Launcher {
  public:
-  Launcher(const Words& words, const fs::path& log) : log_(log) {
+  // `through`: words before the program's own name, such as env and its variables. They must exec, not fork.
+  Launcher(const Words& words, const fs::path& log, const Words& through = {}) : log_(log) {
     pid_ = ::fork();
     if (pid_ != 0) return;
     ::setpgid(0, 0);
     const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     ::dup2(out, STDOUT_FILENO);
     ::dup2(out, STDERR_FILENO);
-    std::vector<char*> arguments{const_cast<char*>(kPodlaunch)};
+    std::vector<char*> arguments;
+    for (const std::string& word : through) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(const_cast<char*>(kPodlaunch));
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
-    ::execv(kPodlaunch, arguments.data());
+    ::execvp(arguments.front(), arguments.data());
     ::_exit(99);
   }
   Launcher(const Launcher&) = delete;
@@ -69,7 +72,7 @@ class Launcher {
   }
 
   void signal(int number) const { ::kill(pid_, number); }
-  bool ends_within(std::chrono::seconds time) {
+  bool ends_within(std::chrono::milliseconds time) {
     return holds_within(time, [this] {
       int raw = 0;
       if (pid_ > 0 && ::waitpid(pid_, &raw, WNOHANG) == pid_) {
@@ -81,7 +84,7 @@ class Launcher {
   }
   // Its exit status; -1 when it is still alive after a minute.
   int status() { return ends_within(std::chrono::seconds(60)) ? status_ : -1; }
-  bool says(const std::string& text, std::chrono::seconds within = std::chrono::seconds(60)) const {
+  bool says(const std::string& text, std::chrono::milliseconds within = std::chrono::seconds(60)) const {
     return holds_within(within, [&] { return read(log_).find(text) != std::string::npos; });
   }
   std::string log() const { return read(log_); }
@@ -140,8 +143,9 @@ class Podlaunch : public testing::Test {
     all.insert(all.end(), train.begin(), train.end());
     return all;
   }
-  Launcher boot(const Words& extra, const Words& train, const std::string& log = "log") const {
-    return Launcher(words(extra, train), folder_ / log);
+  Launcher boot(const Words& extra, const Words& train, const std::string& log = "log",
+                const Words& through = {}) const {
+    return Launcher(words(extra, train), folder_ / log, through);
   }
   Words train_script() const { return {"sh", "train.sh", (folder_ / "out").string()}; }
   json status() const {
