@@ -105,6 +105,10 @@ std::string describe(const Config& config) {
   if (config.max_attempts) line("max-attempts", std::to_string(*config.max_attempts));
   if (config.max_time) line("max-hours", format_duration(*config.max_time));
   if (config.gpus) line("gpus", std::to_string(*config.gpus));
+  if (config.gpus_min) line("gpus-min", std::to_string(*config.gpus_min));
+  line("gpu-probe", config.gpu_probe);
+  if (config.torchrun) line("torchrun", "yes");
+  for (const std::string& command : config.alongside) line("alongside", command);
   for (const auto& [name, value] : config.environment) line("env", name);
   if (config.depth) line("depth", std::to_string(*config.depth));
   line("git-token-env", config.git_token_variable);

@@ -49,7 +49,11 @@ struct Config {
   OnEnd on_failure = OnEnd::kHold;
   UpdateMode update = UpdateMode::kAlways;
   LocalChanges local_changes = LocalChanges::kKeep;
-  std::optional<int> gpus;  // only when the user said so
+  std::optional<int> gpus;             // only when the user said so
+  std::optional<int> gpus_min;         // with fewer that work than `gpus`, but as many as this: train on those
+  std::string gpu_probe;               // a command for sh, run for each GPU alone; empty: none
+  bool torchrun = false;               // start the training through torchrun
+  std::vector<std::string> alongside;  // companions, commands for sh; empty: the image's own; {"none"}: none
   std::string step_regex = R"(step[ =:]+(\d+))";
   std::optional<Seconds> stall_timeout;
   std::optional<Seconds> grace;

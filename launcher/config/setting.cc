@@ -220,8 +220,18 @@ static Result<void> apply_run(Config& config, const Values& values) {
   return {};
 }
 
-static Result<void> apply_switch_restart(Config& config, const Values& values) {
-  config.allow_restart_from_zero = values.front() == "true";
+static auto truth(bool Config::*member) {
+  return [member](Config& config, const Values& values) -> Result<void> {
+    config.*member = values.front() == "true";
+    return {};
+  };
+}
+
+static Result<void> apply_alongside(Config& config, const Values& values) {
+  const bool refuses = std::find(values.begin(), values.end(), "none") != values.end();
+  if (refuses && values.size() > 1) return refuse("none is given beside a command", "Give one or the other.");
+  if (std::find(values.begin(), values.end(), "") != values.end()) return refuse("a command is empty");
+  config.alongside = values;
   return {};
 }
 
@@ -255,6 +265,14 @@ static std::vector<Setting> make_settings() {
       {"local-changes", Form::kOne, "keep|set-aside", "what to do with local edits that collide with upstream",
        choice(&Config::local_changes, {{"keep", LocalChanges::kKeep}, {"set-aside", LocalChanges::kSetAside}})},
       {"gpus", Form::kOne, "N", "GPUs that must be there; default: RUNPOD_GPU_COUNT", number(&Config::gpus, 0)},
+      {"gpus-min", Form::kOne, "N", "train on as few as this when others are broken; default: all of them",
+       number(&Config::gpus_min, 1)},
+      {"gpu-probe", Form::kOne, "COMMAND", "run before training for each GPU, with only that one visible",
+       text(&Config::gpu_probe)},
+      {"torchrun", Form::kSwitch, "", "start the training with torchrun, on all GPUs and nodes of the cluster",
+       truth(&Config::torchrun)},
+      {"alongside", Form::kMany, "COMMAND", "kept running beside everything; default: /start.sh; none: nothing",
+       apply_alongside},
       {"step-regex", Form::kOne, "REGEX", "finds the step in the training's output", apply_step_regex},
       {"stall-timeout", Form::kOne, "TIME", "end an attempt that neither prints nor saves for so long",
        duration(&Config::stall_timeout)},
@@ -276,7 +294,7 @@ static std::vector<Setting> make_settings() {
       {"lease-time", Form::kOne, "TIME",
        "after this silence another launcher may take the run over; default: 2min on a shared disk", apply_lease_time},
       {"allow-restart-from-zero", Form::kSwitch, "", "go on although the checkpoints this run had are gone",
-       apply_switch_restart},
+       truth(&Config::allow_restart_from_zero)},
       {"train", Form::kWords, "COMMAND", "the training command; on the command line: -- COMMAND…",
        texts(&Config::train)},
   };

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "launcher/config/config.h"
+#include "launcher/config/torchrun.h"
 
 namespace config {
 
@@ -100,6 +101,11 @@ Result<void> validate(const Config& config, const Environment& environment) {
       return refuse(fmt::format("--checkpoints \"{}\" is not absolute", pattern),
                     "Write it from the root: /workspace/outputs/**/*.pt");
     }
+  }
+  if (config.gpus && config.gpus_min && *config.gpus_min > *config.gpus)
+    return refuse(fmt::format("--gpus-min {} is more than --gpus {}", *config.gpus_min, *config.gpus), "Lower it.");
+  if (config.torchrun) {
+    if (const auto cluster = cluster_of(environment); !cluster) return base::fail(cluster.error());
   }
   return check_secrets(config, environment);
 }
