@@ -28,7 +28,7 @@ static std::uint64_t hardware_of(const pod::GpuReport& report) {
 static training::CheckpointSurvey look_at_checkpoints(Boot& boot) {
   if (boot.config.checkpoints.empty()) return {};
   const auto answer = base::call_helper(boot.waiter, "look at the checkpoints", base::Seconds(120), [&] {
-    return training::survey_checkpoints(boot.config.checkpoints, {}).to_json();
+    return training::survey_checkpoints(boot.config.checkpoints).to_json();
   });
   if (!answer) return {};  // the checkpoints phase looks again and says what is wrong
   return training::CheckpointSurvey::from_json(*answer).value_or(training::CheckpointSurvey());

@@ -14,7 +14,7 @@
 #include "launcher/pod/gpus.h"
 #include "launcher/pod/identity.h"
 #include "launcher/policy/policy.h"
-#include "launcher/training/checkpoint.h"
+#include "launcher/training/checkpoints/checkpoint.h"
 
 namespace boot {
 

@@ -98,7 +98,7 @@ base::Result<std::string> Attempt::look(const std::string& what, const std::func
 training::CheckpointSurvey Attempt::survey() {
   if (boot_.config.checkpoints.empty()) return {};
   const auto answer = look("look at the checkpoints",
-                           [this] { return training::survey_checkpoints(boot_.config.checkpoints, {}).to_json(); });
+                           [this] { return training::survey_checkpoints(boot_.config.checkpoints).to_json(); });
   if (!answer) return {};
   return training::CheckpointSurvey::from_json(*answer).value_or(training::CheckpointSurvey());
 }

@@ -62,7 +62,7 @@ int explain(const config::Invocation& invocation, const config::Environment& env
              boot.disks.survives(boot.folder) ? "" : " (lost with the pod)");
   if (found->active)
     fmt::print("lock         a launcher on this host works on this run now: a boot would wait for it\n");
-  const training::CheckpointSurvey checkpoints = training::survey_checkpoints(boot.config.checkpoints, {});
+  const training::CheckpointSurvey checkpoints = training::survey_checkpoints(boot.config.checkpoints);
   if (ledger) {
     explain_decision(boot, ledger->memory, checkpoints);
   } else {

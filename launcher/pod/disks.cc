@@ -1,5 +1,8 @@
 #include "launcher/pod/disks.h"
 
+#include <linux/magic.h>
+#include <sys/statfs.h>
+
 #include <algorithm>
 #include <set>
 #include <sstream>
@@ -72,6 +75,19 @@ bool Disks::survives(const fs::path& path) const {
                                               "ramfs",   "fuse-overlayfs", "fuse.fuse-overlayfs"};
   const Mount* mount = holding(path);
   return mount != nullptr && !kLost.contains(mount->kind);
+}
+
+bool Disks::survives_when_asked(const fs::path& path) const {
+  std::error_code code;
+  const fs::path real = fs::weakly_canonical(path, code);
+  if (code) return survives(path);
+  if (!mounts_.empty()) return survives(real);
+  fs::path there = real;
+  while (there.has_relative_path() && !fs::exists(there, code)) there = there.parent_path();
+  struct statfs disk {};
+  if (::statfs(there.c_str(), &disk) != 0) return false;
+  const auto kind = static_cast<unsigned long>(disk.f_type);
+  return kind != OVERLAYFS_SUPER_MAGIC && kind != TMPFS_MAGIC && kind != RAMFS_MAGIC;
 }
 
 bool Disks::shared(const fs::path& path) const {

@@ -23,6 +23,10 @@ class Disks {
   bool is_mount_point(const std::filesystem::path& path) const;
   // It is still there when the pod has been recreated.
   bool survives(const std::filesystem::path& path) const;
+
+  // The same after following links; where there is no mount table, the file system itself is asked. It touches the
+  // disk, which may hang.
+  bool survives_when_asked(const std::filesystem::path& path) const;
   // Other hosts can have it mounted at the same time.
   bool shared(const std::filesystem::path& path) const;
   // The platform's volume: where it is mounted, the outermost first; empty where there is none.

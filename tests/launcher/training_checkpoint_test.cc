@@ -1,10 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <fstream>
 
-#include "launcher/training/checkpoint.h"
+#include "launcher/training/checkpoints/checkpoint.h"
 #include "launcher/training/step.h"
 
 namespace {
@@ -21,13 +22,30 @@ std::string little_endian(std::uint64_t value, int bytes) {
   return text;
 }
 
-// A zip archive that holds one empty file, as small as they get.
-std::string zip_archive() {
-  const std::string local = "PK\x03\x04" + std::string(22, '\0') + little_endian(1, 2) + little_endian(0, 2) + "a";
-  const std::string directory =
-      "PK\x01\x02" + std::string(24, '\0') + little_endian(1, 2) + std::string(16, '\0') + "a";
-  return local + directory + "PK\x05\x06" + std::string(4, '\0') + little_endian(1, 2) + little_endian(1, 2) +
-         little_endian(directory.size(), 4) + little_endian(local.size(), 4) + little_endian(0, 2);
+std::uint64_t crc_of(const std::string& content) {
+  return ::crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size());
+}
+
+// A zip archive with one member, as torch.save writes it: not packed. `wide` describes it the way large ones are.
+std::string zip_archive(const std::string& content = "some weights", bool wide = false) {
+  const std::string crc = little_endian(crc_of(content), 4);
+  const std::string size = little_endian(content.size(), 4);
+  const std::string local = "PK\x03\x04" + std::string(10, '\0') + crc + size + size + little_endian(1, 2) +
+                            little_endian(0, 2) + "a" + content;
+  const std::string extra = wide ? little_endian(1, 2) + little_endian(16, 2) + little_endian(content.size(), 8) +
+                                       little_endian(content.size(), 8)
+                                 : std::string();
+  const std::string said = wide ? little_endian(0xffffffff, 4) : size;
+  const std::string directory = "PK\x01\x02" + std::string(12, '\0') + crc + said + said + little_endian(1, 2) +
+                                little_endian(extra.size(), 2) + std::string(14, '\0') + "a" + extra;
+  const std::string wide_end = "PK\x06\x06" + little_endian(44, 8) + std::string(12, '\0') + little_endian(1, 8) +
+                               little_endian(1, 8) + little_endian(directory.size(), 8) +
+                               little_endian(local.size(), 8) + "PK\x06\x07" + std::string(4, '\0') +
+                               little_endian(local.size() + directory.size(), 8) + little_endian(1, 4);
+  const std::string place =
+      wide ? std::string(8, '\xff') : little_endian(directory.size(), 4) + little_endian(local.size(), 4);
+  return local + directory + (wide ? wide_end : "") + "PK\x05\x06" + std::string(4, '\0') + little_endian(1, 2) +
+         little_endian(1, 2) + place + little_endian(0, 2);
 }
 
 std::string safetensors(std::size_t data_bytes) {
@@ -93,7 +111,7 @@ TEST_F(Checkpoints, NewestIsTheOneWithTheHighestNumberWhateverTheFileTimes) {
   write("ckpt-100.json", "{}");
   write("ckpt-20.json", "{}");
   fs::last_write_time(folder_ / "ckpt-20.json", fs::file_time_type::clock::now() + std::chrono::hours(1));
-  const auto survey = survey_checkpoints(all("*.json"), {});
+  const auto survey = survey_checkpoints(all("*.json"));
   EXPECT_EQ(survey.resume_from, (folder_ / "ckpt-100.json").string());
   EXPECT_EQ(survey.number, 100);
   EXPECT_EQ(survey.found, 2);
@@ -104,9 +122,9 @@ TEST_F(Checkpoints, TornNewestIsMovedAsideAndTheOneBeforeUsed) {
   write("step_40.json", "{}");
   write("step_60.json", "{\"a");
   const fs::path quarantine = folder_ / "state" / "quarantine";
-  EXPECT_EQ(survey_checkpoints(all("*.json"), {}).resume_from, (folder_ / "step_40.json").string());
+  EXPECT_EQ(survey_checkpoints(all("*.json")).resume_from, (folder_ / "step_40.json").string());
   EXPECT_TRUE(fs::exists(folder_ / "step_60.json")) << "a look changes nothing";
-  const auto survey = survey_checkpoints(all("*.json"), quarantine);
+  const auto survey = survey_checkpoints(all("*.json"), {.quarantine = quarantine});
   EXPECT_EQ(survey.resume_from, (folder_ / "step_40.json").string());
   EXPECT_EQ(survey.set_aside.size(), 1U);
   EXPECT_FALSE(fs::exists(folder_ / "step_60.json"));
@@ -117,18 +135,20 @@ TEST_F(Checkpoints, WholeNewestThatCrashesItsReadersIsMovedAsideOnlyWhenThereIsA
   write("step_40.json", "{}");
   write("step_60.json", "{}");
   const fs::path quarantine = folder_ / "quarantine";
-  EXPECT_EQ(survey_checkpoints(all("*.json"), quarantine, true).resume_from, (folder_ / "step_40.json").string());
-  EXPECT_EQ(survey_checkpoints(all("*.json"), quarantine, true).resume_from, (folder_ / "step_40.json").string());
+  EXPECT_EQ(survey_checkpoints(all("*.json"), {.quarantine = quarantine, .skip_newest = true}).resume_from,
+            (folder_ / "step_40.json").string());
+  EXPECT_EQ(survey_checkpoints(all("*.json"), {.quarantine = quarantine, .skip_newest = true}).resume_from,
+            (folder_ / "step_40.json").string());
 }
 
 TEST_F(Checkpoints, WholeOneThatWasNotToBlameIsPutBackUnlessANewOneLiesThere) {
   const fs::path newest = write("step_60.json", "{}");
   write("step_40.json", "{}");
-  const auto survey = survey_checkpoints(all("*.json"), folder_ / "quarantine", true);
+  const auto survey = survey_checkpoints(all("*.json"), {.quarantine = folder_ / "quarantine", .skip_newest = true});
   ASSERT_FALSE(fs::exists(newest));
   EXPECT_TRUE(training::put_back(survey));
   EXPECT_TRUE(fs::exists(newest));
-  const auto again = survey_checkpoints(all("*.json"), folder_ / "quarantine", true);
+  const auto again = survey_checkpoints(all("*.json"), {.quarantine = folder_ / "quarantine", .skip_newest = true});
   write("step_60.json", "{\"new\": 1}");
   EXPECT_FALSE(training::put_back(again));
 }
@@ -137,7 +157,8 @@ TEST_F(Checkpoints, FolderWithANumberIsOneCheckpoint) {
   write("run/checkpoint-500/model-00001-of-00002.safetensors", safetensors(8));
   write("run/checkpoint-500/model-00002-of-00002.safetensors", safetensors(5));
   write("run/checkpoint-400/model-00001-of-00002.safetensors", safetensors(8));
-  const auto survey = survey_checkpoints(all("**/*.safetensors"), {});
+  write("run/checkpoint-400/model-00002-of-00002.safetensors", safetensors(8));
+  const auto survey = survey_checkpoints(all("**/*.safetensors"));
   EXPECT_EQ(survey.resume_from, (folder_ / "run/checkpoint-400").string());
   EXPECT_EQ(survey.number, 400);
 }
@@ -146,11 +167,129 @@ TEST_F(Checkpoints, ShardsOfOneNameAreOneCheckpoint) {
   write("step_9-00001-of-00002.json", "{}");
   write("step_9-00002-of-00002.json", "{");
   write("step_8-00001-of-00001.json", "{}");
-  EXPECT_EQ(survey_checkpoints(all("*.json"), {}).number, 8);
+  EXPECT_EQ(survey_checkpoints(all("*.json")).number, 8);
+}
+
+TEST_F(Checkpoints, HoleOfZerosPassesTheDirectoryAndNotTheChecksums) {
+  for (const bool wide : {false, true}) {
+    std::string archive = zip_archive(std::string(20'000, 'w'), wide);
+    const fs::path file = write("step_60.pt", archive);
+    EXPECT_EQ(what_is_torn(file, {.checksums = true}), "") << wide;
+    archive.replace(8'192, 4'096, std::string(4'096, '\0'));
+    write("step_60.pt", archive);
+    EXPECT_EQ(what_is_torn(file), "") << wide;
+    EXPECT_THAT(what_is_torn(file, {.checksums = true}), HasSubstr("checksum")) << wide;
+    // Out of time: not read is not torn.
+    EXPECT_EQ(what_is_torn(file, {.checksums = true, .checksums_until = base::Clock::now()}), "") << wide;
+  }
+}
+
+TEST_F(Checkpoints, ArchiveOfARealPackerIsWholeAndItsPackedMembersAreChecked) {
+  const std::string make = "cd " + folder_.string() +
+                           " && python3 -c \"import zipfile; z = zipfile.ZipFile('step_5.zip', 'w', "
+                           "zipfile.ZIP_DEFLATED); z.writestr('a', bytes(range(256)) * 999); z.writestr('b', 'x'); "
+                           "z.close()\"";
+  ASSERT_EQ(std::system(make.c_str()), 0);
+  const fs::path file = folder_ / "step_5.zip";
+  EXPECT_EQ(what_is_torn(file, {.checksums = true}), "");
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(200).write("\0\0\0\0\0\0\0\0", 8);
+  stream.close();
+  EXPECT_EQ(what_is_torn(file), "");
+  EXPECT_THAT(what_is_torn(file, {.checksums = true}), HasSubstr("checksum"));
+}
+
+TEST_F(Checkpoints, FolderIsJudgedWithAllThatIsInItAndMovedAsAWhole) {
+  for (const char* number : {"400", "500"}) {
+    write(std::string("run/checkpoint-") + number + "/model.safetensors", safetensors(8));
+    write(std::string("run/checkpoint-") + number + "/trainer_state.json", "{}");
+    write(std::string("run/checkpoint-") + number + "/lock", "");
+  }
+  write("run/checkpoint-500/optimizer.pt", zip_archive().substr(0, 40));  // no pattern matches it
+  const auto survey = survey_checkpoints(all("**/*.safetensors"), {.quarantine = folder_ / "quarantine"});
+  EXPECT_EQ(survey.resume_from, (folder_ / "run/checkpoint-400").string());
+  EXPECT_FALSE(fs::exists(folder_ / "run/checkpoint-500"));
+  EXPECT_TRUE(fs::exists(folder_ / "quarantine/checkpoint-500.set-aside-1/model.safetensors"));
+  EXPECT_TRUE(fs::exists(folder_ / "quarantine/checkpoint-500.set-aside-1/optimizer.pt"));
+  // What lies in quarantine is nobody's checkpoint any more, though the pattern reaches there.
+  EXPECT_EQ(survey_checkpoints(all("**/*.safetensors")).found, 1);
+}
+
+TEST_F(Checkpoints, FolderWithinAFolderOfTheSameStepIsOneCheckpoint) {
+  write("checkpoint-7/global_step7/rank0.pt", zip_archive());
+  write("checkpoint-7/model.pt", zip_archive());
+  write("epoch_1/checkpoint-8/model.pt", zip_archive());
+  const auto found = training::find_checkpoints(all("**/*.pt"));
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].path, folder_ / "checkpoint-7");
+  EXPECT_EQ(found[0].files.size(), 2U);
+  EXPECT_EQ(found[1].path, folder_ / "epoch_1/checkpoint-8");
+}
+
+TEST_F(Checkpoints, PatternOfFoldersFindsCheckpointsAndPassesOverLogs) {
+  write("out/step_20/weights.pt", zip_archive());
+  write("out/final/model.safetensors", safetensors(8));
+  write("out/wandb/run-20260101/files.txt", "x");
+  write("out/tmp-checkpoint-90/model.pt", zip_archive());
+  fs::create_directories(folder_ / "out/step_30");
+  const auto survey = survey_checkpoints(all("out/*"));
+  EXPECT_EQ(survey.found, 3);
+  EXPECT_EQ(survey.resume_from, (folder_ / "out/step_20").string()) << "step_30 is empty";
+}
+
+TEST_F(Checkpoints, MissingShardOfANumberedSetIsSeenAndTheRestMovedTogether) {
+  write("step_9-00001-of-00003.bin", "x");
+  write("step_9-00003-of-00003.bin", "x");
+  write("step_8-00001-of-00001.bin", "x");
+  const auto survey = survey_checkpoints(all("*.bin"), {.quarantine = folder_ / "quarantine"});
+  EXPECT_EQ(survey.number, 8);
+  ASSERT_EQ(survey.set_aside.size(), 1U);
+  EXPECT_THAT(survey.set_aside[0], HasSubstr("step_9-00002-of-00003.bin is missing"));
+  const fs::path set = folder_ / "quarantine/step_9-00001-of-00003.bin.set-aside-1";
+  EXPECT_TRUE(fs::exists(set / "step_9-00001-of-00003.bin"));
+  EXPECT_TRUE(fs::exists(set / "step_9-00003-of-00003.bin"));
+}
+
+TEST_F(Checkpoints, SetThatWasNotToBlameIsPutBackTogether) {
+  for (const char* name : {"step_9-00001-of-00002.bin", "step_9-00002-of-00002.bin", "step_8-00001-of-00001.bin"})
+    write(name, "x");
+  const training::SurveyWay way{.quarantine = folder_ / "quarantine", .skip_newest = true, .closeness = {}};
+  const auto survey = survey_checkpoints(all("*.bin"), way);
+  EXPECT_EQ(survey.number, 8);
+  ASSERT_FALSE(fs::exists(folder_ / "step_9-00001-of-00002.bin"));
+  EXPECT_TRUE(training::put_back(*training::CheckpointSurvey::from_json(survey.to_json())));
+  EXPECT_EQ(survey_checkpoints(all("*.bin")).number, 9);
+}
+
+TEST_F(Checkpoints, IndexBelongsToItsShardsThoughNoPatternMatchesIt) {
+  write("model-00001-of-00001.safetensors", safetensors(8));
+  write("model.safetensors.index.json", R"({"weight_map": {"a": "gone.safetensors"}})");
+  EXPECT_EQ(survey_checkpoints(all("*.safetensors")).whole, 0);
+}
+
+TEST_F(Checkpoints, DistributedCheckpointNeedsItsMetadataAndEveryFileThatItNames) {
+  write("step-1/__0_0.distcp", zip_archive());
+  EXPECT_EQ(survey_checkpoints(all("step-*")).whole, 0) << ".metadata is written last";
+  write("step-1/.metadata", "pickle __0_0.distcp and __1_0.distcp");
+  EXPECT_EQ(survey_checkpoints(all("step-*")).whole, 0);
+  write("step-1/__1_0.distcp", zip_archive());
+  EXPECT_EQ(survey_checkpoints(all("step-*")).whole, 1);
+  EXPECT_EQ(survey_checkpoints(all("**/.metadata")).resume_from, (folder_ / "step-1").string());
+}
+
+TEST_F(Checkpoints, FolderWithoutTheMarkThatOthersCarryIsUnfinished) {
+  write("step-1/state.dat", "x");
+  EXPECT_EQ(survey_checkpoints(all("step-*")).number, 1) << "nobody here uses marks";
+  write("step-2/state.dat", "x");
+  write("step-2/_SUCCESS", "");
+  write("step-3/state.dat", "x");
+  const auto survey = survey_checkpoints(all("step-*"), {.quarantine = folder_ / "quarantine"});
+  EXPECT_EQ(survey.number, 2);
+  EXPECT_THAT(survey.set_aside.at(0), HasSubstr("_SUCCESS"));
 }
 
 TEST_F(Checkpoints, NothingThereIsNothingFound) {
-  const auto survey = survey_checkpoints(all("**/*.pt"), {});
+  const auto survey = survey_checkpoints(all("**/*.pt"));
   EXPECT_EQ(survey.resume_from, "");
   EXPECT_FALSE(survey.number);
 }
@@ -162,7 +301,8 @@ TEST_F(Checkpoints, SurveySurvivesItsJourneyFromTheHelper) {
                                           .found = 9,
                                           .set_aside = {"x"},
                                           .whole_from = "/f",
-                                          .whole_to = "/t"};
+                                          .whole_to = "/t",
+                                          .whole_names = {"n"}};
   const auto back = training::CheckpointSurvey::from_json(survey.to_json());
   ASSERT_TRUE(back);
   EXPECT_EQ(back->resume_from, "/a");
@@ -171,6 +311,7 @@ TEST_F(Checkpoints, SurveySurvivesItsJourneyFromTheHelper) {
   EXPECT_EQ(back->found, 9);
   EXPECT_EQ(back->whole_from, "/f");
   EXPECT_EQ(back->whole_to, "/t");
+  EXPECT_EQ(back->whole_names, std::vector<std::string>{"n"});
   EXPECT_FALSE(training::CheckpointSurvey::from_json("junk"));
 }
 

@@ -1,6 +1,6 @@
-// The forms that can be checked without reading all of a file: a zip archive's central directory lies at its end, a
-// safetensors file begins with a header that says how long the file must be, an index names every shard.
-// What this does not see: bytes that are wrong within a file of the right length.
+// The forms that can be checked: a zip archive's directory lies at its end (zip.cc), a safetensors file begins with a
+// header that says how long the file must be, an index names every shard, JSON ends with what it began with.
+// What this does not see: bytes that are wrong within a file of the right length, where its form knows no checksum.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -12,7 +12,8 @@
 
 #include "base/unique_fd.h"
 #include "launcher/base/files.h"
-#include "launcher/training/checkpoint.h"
+#include "launcher/training/checkpoints/checkpoint.h"
+#include "launcher/training/checkpoints/zip.h"
 
 namespace training {
 
@@ -31,24 +32,6 @@ static std::string read_at(const fs::path& file, std::uint64_t offset, std::size
   const ssize_t count = fd.valid() ? ::pread(fd.get(), bytes.data(), length, static_cast<off_t>(offset)) : -1;
   bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
   return bytes;
-}
-
-static std::string torn_zip(const fs::path& file, std::uint64_t size) {
-  constexpr std::size_t kEndRecord = 22;
-  const auto tail = base::read_file_end(file.string(), 65535 + kEndRecord);
-  if (!tail) return tail.error().message();
-  const std::size_t at = tail->rfind("PK\x05\x06");
-  if (at == std::string::npos || at + kEndRecord > tail->size()) return "the zip archive has no end: it was cut off";
-  const std::string_view end = std::string_view(*tail).substr(at);
-  if (at + kEndRecord + little_endian(end.substr(20, 2)) != tail->size())
-    return "the zip archive's end is not at its end";
-  const std::uint64_t directory_size = little_endian(end.substr(12, 4));
-  const std::uint64_t directory_start = little_endian(end.substr(16, 4));
-  if (directory_start == 0xffffffff) return {};  // zip64: larger than 4 GiB, its end record is whole
-  if (directory_start + directory_size > size) return "the zip archive's directory lies beyond its end";
-  const std::string signature = read_at(file, directory_start, 4);
-  if (directory_size > 0 && signature != "PK\x01\x02") return "the zip archive's directory is damaged";
-  return {};
 }
 
 static std::string torn_safetensors(const fs::path& file, std::uint64_t size) {
@@ -91,7 +74,7 @@ static std::string torn_json(const fs::path& file) {
   return {};
 }
 
-std::string what_is_torn(const fs::path& file) {
+std::string what_is_torn(const fs::path& file, const Closeness& closeness) {
   std::error_code code;
   if (fs::is_directory(file, code)) return {};
   const std::uintmax_t size = fs::file_size(file, code);
@@ -102,7 +85,7 @@ std::string what_is_torn(const fs::path& file) {
   if (extension == ".json") return torn_json(file);
   const std::string start = read_at(file, 0, 4);
   const bool zip_by_name = extension == ".zip" || extension == ".npz";
-  if (start == "PK\x03\x04") return torn_zip(file, size);
+  if (start == "PK\x03\x04") return torn_zip(file, closeness);
   if (zip_by_name) return "not a zip archive";
   if (start == std::string(4, '\0') &&
       (extension == ".pt" || extension == ".pth" || extension == ".ckpt" || extension == ".bin")) {
