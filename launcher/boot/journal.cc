@@ -34,7 +34,7 @@ bool Journal::append(const ledger::Record& record) {
   const bool died = !appended && appended.error().code == base::ErrorCode::kSystem && !plan_.folder.empty();
   if (died && keeper_.fenced_by().empty()) {
     // Perhaps somebody killed the keeper: a new one finds the ledger as the last record left it.
-    tend();
+    revive();
     if (keeper_.connected()) appended = keeper_.append(waiter_, record, deadline);
   }
   if (!appended) lose_ledger(appended.error());
@@ -78,12 +78,19 @@ void Journal::note(const std::string& kind, ledger::Facts facts) {
   if (append(record)) ledger::remember(memory_, record);
 }
 
-void Journal::tend() {
+void Journal::revive() {
   if (history_.ledger_lost || plan_.folder.empty() || keeper_.connected() || keepers_left_ == 0) return;
   if (!keeper_.fenced_by().empty()) return;  // there is nothing left to keep
   --keepers_left_;
   say("the keeper of the run's state is gone; starting another");
   (void)keeper_.open(waiter_, plan_, kLedgerDeadline);  // without one the next record finds the ledger lost
+}
+
+void Journal::tend() {
+  constexpr base::Seconds kReviveEvery{30};
+  if (keeper_.connected() || base::Clock::now() < next_revival_) return;
+  next_revival_ = base::Clock::now() + kReviveEvery;
+  revive();
 }
 
 void Journal::keep_log(std::string_view bytes) {
@@ -95,14 +102,8 @@ void Journal::keep_log(std::string_view bytes) {
 
 base::TimePoint Journal::lawful_until() {
   if (plan_.epoch == 0) return base::kForever;  // none is held, so none can be lost
-  // A disk that hangs takes the whole deadline to be given up, and the training's output waits for that long.
-  constexpr base::Seconds kReviveEvery{30};
   keeper_.listen();
-  const base::TimePoint now = base::Clock::now();
-  if (!keeper_.connected() && now < keeper_.lawful_until() && now >= next_revival_) {
-    next_revival_ = now + kReviveEvery;
-    tend();  // what came of it shows below
-  }
+  if (base::Clock::now() < keeper_.lawful_until()) tend();  // what came of it shows below
   return keeper_.lawful_until();
 }
 

@@ -29,7 +29,8 @@ class Journal {
   // The training's output, to be kept. Never waits but for a keeper that has to be started anew.
   void keep_log(std::string_view bytes);
 
-  // A keeper that somebody killed is replaced, a bounded number of times in a boot.
+  // A keeper that somebody killed is replaced, a bounded number of times in a boot, and not at every turn: a disk that
+  // hangs takes the whole deadline to be given up, and the training's output waits for that long.
   void tend();
 
   // After the ledger was lost: opens it anew. What could not be written meanwhile and matters is written then.
@@ -51,6 +52,7 @@ class Journal {
 
  private:
   bool append(const ledger::Record& record);
+  void revive();
   void lose_ledger(const base::Error& error);
 
   base::Waiter& waiter_;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -114,8 +115,15 @@ void Keeper::take_in(Frame frame) {
 }
 
 std::optional<Frame> Keeper::wait_for(base::Waiter& waiter, FrameKind kind, base::Seconds deadline) {
-  const TimePoint until = Clock::now() + deadline;
+  // The platform's SIGKILL follows its SIGTERM within seconds: a wait that a stop signal comes into is cut short.
+  constexpr base::Seconds kLeftWhenToldToStop{2};
+  TimePoint until = Clock::now() + deadline;
+  bool told_to_stop = waiter.stop_signal() != 0;
   for (;;) {
+    if (!told_to_stop && waiter.stop_signal() != 0) {
+      told_to_stop = true;
+      until = std::min(until, Clock::now() + kLeftWhenToldToStop);
+    }
     const bool connected = pull();
     while (!answers_.empty()) {
       Frame frame = std::move(answers_.front());
