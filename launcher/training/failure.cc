@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <cstdlib>
+#include <utility>
 
 #include "launcher/base/files.h"
 
@@ -23,52 +24,6 @@ template <std::size_t count>
 static bool contains_any(const std::string& text, const std::array<std::string_view, count>& words) {
   return std::any_of(words.begin(), words.end(),
                      [&](std::string_view word) { return text.find(word) != std::string::npos; });
-}
-
-// torchrun and friends put "[rank3]: " or "[default0]:" before each line of a worker.
-static std::string_view without_rank(std::string_view line) {
-  if (!line.starts_with("[rank") && !line.starts_with("[default")) return line;
-  const std::size_t end = line.find("]:");
-  if (end == std::string_view::npos) return line;
-  line.remove_prefix(end + 2);
-  if (line.starts_with(" ")) line.remove_prefix(1);
-  return line;
-}
-
-static bool is_strong(const std::string& lower) {
-  static constexpr std::array<std::string_view, 9> kWords = {
-      "cuda error",      "cuda out of memory", "outofmemoryerror", "nccl error",  "nccl warn",
-      "ncclsystemerror", "segmentation fault", "cublas_status",    "cudnn_status"};
-  return contains_any(lower, kWords);
-}
-
-static bool is_weak(std::string_view line, const std::string& lower) {
-  static constexpr std::array<std::string_view, 5> kWords = {"no space left on device", "disk quota exceeded",
-                                                             "out of memory", "command not found", "cannot execute"};
-  return lower.starts_with("error") || lower.starts_with("fatal") || line.find("Error: ") != std::string_view::npos ||
-         line.find("ERROR") != std::string_view::npos || lower.starts_with("podlaunch: cannot") ||
-         contains_any(lower, kWords);
-}
-
-void RootError::see(std::string_view line) {
-  if (!strong_.empty()) return;
-  line = without_rank(line);
-  if (line.starts_with("Traceback (most recent call last)")) {
-    in_traceback_ = true;
-    return;
-  }
-  if (in_traceback_) {
-    if (line.starts_with(" ") || line.starts_with("\t")) return;
-    in_traceback_ = false;
-    strong_ = line;
-    return;
-  }
-  const std::string lower = lower_case(line);
-  if (is_strong(lower)) {
-    strong_ = line;
-  } else if (weak_.empty() && is_weak(line, lower)) {
-    weak_ = line;
-  }
 }
 
 static bool is_word(char letter) {
@@ -136,34 +91,72 @@ std::string normalise(std::string_view error) {
   for (const std::string_view joined : {"#.#", "#:#", "#,#", "#-#"}) {
     for (std::size_t at = 0; (at = plain.find(joined, at)) != std::string::npos;) plain.replace(at, joined.size(), "#");
   }
+  // An amount is one whether it is said in MiB or in GiB.
+  for (const std::string_view unit : {"# KiB", "# MiB", "# GiB", "# TiB", "# KB", "# MB", "# GB", "# bytes", "# ms"}) {
+    for (std::size_t at = 0; (at = plain.find(unit, at)) != std::string::npos;) plain.replace(at, unit.size(), "#");
+  }
   return plain.substr(0, 300);
 }
 
+// What names one cause however its message goes on: how much was free on which GPU differs each time, and so does the
+// exception's name between versions.
+static std::string_view well_known(const std::string& lower) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kNames = {{
+      {"cuda out of memory", "CUDA out of memory"},
+      {"hip out of memory", "HIP out of memory"},
+      {"no space left on device", "no space left on device"},
+      {"disk quota exceeded", "disk quota exceeded"},
+  }};
+  for (const auto& [words, name] : kNames) {
+    if (lower.find(words) != std::string::npos) return name;
+  }
+  return {};
+}
+
 static Cause classify(base::WaitStatus status, const std::string& lower) {
-  static constexpr std::array<std::string_view, 14> kTransient = {"connection refused",
+  static constexpr std::array<std::string_view, 22> kTransient = {"connection refused",
                                                                   "connection reset",
                                                                   "connection aborted",
+                                                                  "connectionerror",
                                                                   "timed out",
+                                                                  "readtimeout",
                                                                   "temporary failure in name resolution",
+                                                                  "failed to resolve",
                                                                   "could not resolve host",
                                                                   "name or service not known",
                                                                   "network is unreachable",
+                                                                  "no route to host",
                                                                   "service unavailable",
+                                                                  "internal server error",
+                                                                  "gateway time-out",
                                                                   "too many requests",
                                                                   "bad gateway",
                                                                   "remote end closed",
+                                                                  "incompleteread",
                                                                   "no matching distribution found",
+                                                                  "could not find a version that satisfies",
                                                                   "max retries exceeded"};
-  static constexpr std::array<std::string_view, 10> kEnvironment = {
-      "no space left on device", "disk quota exceeded",  "uncorrectable",      "cuda driver",
-      "no cuda-capable",         "no nvidia driver",     "input/output error", "device-side hardware",
-      "fell off the bus",        "read-only file system"};
+  static constexpr std::array<std::string_view, 14> kEnvironment = {"no space left on device",
+                                                                    "disk quota exceeded",
+                                                                    "uncorrectable",
+                                                                    "ecc error",
+                                                                    "cuda driver",
+                                                                    "no cuda-capable",
+                                                                    "no nvidia driver",
+                                                                    "input/output error",
+                                                                    "device-side hardware",
+                                                                    "fell off the bus",
+                                                                    "fallen off the bus",
+                                                                    "xid (pci",
+                                                                    "read-only file system",
+                                                                    "stale file handle"};
   static constexpr std::array<std::string_view, 12> kDeterministic = {
       "syntaxerror", "importerror",      "modulenotfounderror", "nameerror",
       "typeerror",   "keyerror",         "attributeerror",      "filenotfounderror",
       "valueerror",  "indentationerror", "assertionerror",      "out of memory"};
-  if (contains_any(lower, kTransient)) return Cause::kTransient;
+  // What the machine did comes first: a CUDA error may be reported through a timed-out collective.
   if (contains_any(lower, kEnvironment)) return Cause::kEnvironment;
+  if (contains_any(lower, kTransient)) return Cause::kTransient;
   if (status.kind == base::WaitStatus::Kind::kExited && (status.value == 126 || status.value == 127))
     return Cause::kDeterministic;
   if (contains_any(lower, kDeterministic) || lower.find("outofmemoryerror") != std::string::npos)
@@ -177,8 +170,10 @@ Failure describe_failure(base::WaitStatus status, std::string_view root_error, b
   if (killed_for_memory)
     error = "the container's memory limit was reached and the kernel killed a process (out of memory)";
   failure.text = error.empty() ? status.describe() : fmt::format("{}: {}", status.describe(), error);
-  failure.signature = fmt::format("{}|{}", status.describe(), normalise(error));
-  failure.cause = classify(status, lower_case(error));
+  const std::string lower = lower_case(error);
+  const std::string_view known = well_known(lower);
+  failure.signature = fmt::format("{}|{}", status.describe(), known.empty() ? normalise(error) : std::string(known));
+  failure.cause = classify(status, lower);
   return failure;
 }
 
@@ -190,16 +185,17 @@ bool may_blame_checkpoint(const Failure& failure) {
   return contains_any(lower_case(failure.text), kWords);
 }
 
-static long count_after(const std::string& content, std::string_view name) {
-  for (std::size_t at = 0; (at = content.find(name, at)) != std::string::npos; at += name.size()) {
-    if (at == 0 || content[at - 1] == '\n') return std::atol(content.c_str() + at + name.size());
+long out_of_memory_kills_in(const std::string& content) {
+  constexpr std::string_view kName = "oom_kill ";
+  for (std::size_t at = 0; (at = content.find(kName, at)) != std::string::npos; at += kName.size()) {
+    if (at == 0 || content[at - 1] == '\n') return std::atol(content.c_str() + at + kName.size());
   }
   return 0;
 }
 
 long out_of_memory_kills() {
   for (const char* path : {"/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"}) {
-    if (const auto content = base::read_file(path, 4096)) return count_after(*content, "oom_kill ");
+    if (const auto content = base::read_file(path, 4096)) return out_of_memory_kills_in(*content);
   }
   return 0;
 }

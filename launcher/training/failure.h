@@ -5,25 +5,43 @@
 // names differ from attempt to attempt and are normalised, so that the same cause has the same fingerprint.
 #pragma once
 
+#include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/wait_status.h"
 #include "launcher/policy/policy.h"
 
 namespace training {
 
-// Watches a program's lines for the root error.
+// Watches a program's lines for the root error (root_error.cc).
 class RootError {
  public:
   void see(std::string_view line);
   // Empty when nothing in the output looked like an error.
-  std::string_view text() const { return strong_.empty() ? weak_ : strong_; }
+  std::string_view text() const;
 
  private:
-  bool in_traceback_ = false;
-  std::string strong_;  // an exception, a CUDA, NCCL or memory error: the first one
-  std::string weak_;    // "error: …", "fatal: …": the first one
+  // From what tells most to what tells least.
+  enum class Weight { kRoot, kConsequence, kMention };
+  struct Found {
+    std::string text;
+    int rank;
+  };
+
+  void take(Weight weight, std::string_view text, int rank);
+  void see_summary(std::string_view line);
+  void grow_stale();
+
+  std::map<Weight, std::vector<Found>> found_;
+  std::set<int> in_traceback_;      // ranks; their lines come interleaved
+  std::optional<int> blamed_rank_;  // the launcher's own summary says which failed first
+  bool next_traceback_is_harmless_ = false;
+  bool in_summary_ = false;
+  int calm_lines_ = 0;
 };
 
 std::string normalise(std::string_view error);
@@ -39,6 +57,9 @@ Failure describe_failure(base::WaitStatus status, std::string_view root_error, b
 
 // Could a damaged checkpoint have caused this? A program that cannot be found or imported has read none.
 bool may_blame_checkpoint(const Failure& failure);
+
+// In the content of a cgroup's memory.events (v2) or memory.oom_control (v1).
+long out_of_memory_kills_in(const std::string& content);
 
 // Out-of-memory kills in this container so far, as its cgroup (v2 or v1) counts them; 0 where it cannot be read.
 long out_of_memory_kills();

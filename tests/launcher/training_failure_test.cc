@@ -1,6 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <yaml-cpp/yaml.h>
 
+#include <fstream>
+#include <map>
+#include <regex>
 #include <vector>
 
 #include "launcher/training/failure.h"
@@ -74,6 +78,67 @@ TEST(Cause, KilledForMemoryIsSaid) {
   const Failure failure = training::describe_failure({WaitStatus::Kind::kSignaled, 9}, "", true);
   EXPECT_THAT(failure.text, testing::HasSubstr("memory limit"));
   EXPECT_EQ(failure.cause, Cause::kDeterministic);
+}
+
+// Logs as they were printed, and what they say: fixtures/logs/expectations.yaml.
+class RecordedLog {
+ public:
+  static Failure read(const YAML::Node& expected) {
+    training::RootError error;
+    std::ifstream log(PROJECT_SOURCE_DIR "/fixtures/logs/" + expected["log"].as<std::string>());
+    EXPECT_TRUE(log.is_open()) << expected["log"];
+    for (std::string line; std::getline(log, line);) {
+      if (!line.starts_with("@calm ")) {
+        error.see(line);
+        continue;
+      }
+      for (int step = std::atoi(line.c_str() + 6); step > 0; --step) error.see("step 1 loss 0.5");
+    }
+    root_of[expected["log"].as<std::string>()] = std::string(error.text());
+    const int status = expected["status"].as<int>();
+    return training::describe_failure(status > 128 ? WaitStatus{WaitStatus::Kind::kSignaled, status - 128}
+                                                   : WaitStatus{WaitStatus::Kind::kExited, status},
+                                      error.text(), expected["killed-for-memory"].as<bool>(false));
+  }
+  inline static std::map<std::string, std::string> root_of;
+};
+
+TEST(RecordedLogs, EachSaysWhatItsPageSays) {
+  const YAML::Node all = YAML::LoadFile(PROJECT_SOURCE_DIR "/fixtures/logs/expectations.yaml");
+  std::map<std::string, Failure> failures;
+  for (const YAML::Node& expected : all) {
+    const std::string log = expected["log"].as<std::string>();
+    const Failure failure = RecordedLog::read(expected);
+    EXPECT_EQ(policy::name(failure.cause), expected["cause"].as<std::string>()) << log << ": " << failure.text;
+    EXPECT_TRUE(std::regex_search(RecordedLog::root_of[log], std::regex(expected["root"].as<std::string>())))
+        << log << ": " << RecordedLog::root_of[log];
+    failures[log] = failure;
+  }
+  EXPECT_GE(failures.size(), 15U);
+  // Two logs have one fingerprint where the page says so, and nowhere else.
+  for (const YAML::Node& expected : all) {
+    const std::string log = expected["log"].as<std::string>();
+    const std::string same = expected["same-cause-as"].as<std::string>("");
+    for (const auto& [other, failure] : failures) {
+      if (other >= log && other != same) continue;
+      EXPECT_EQ(failures[log].signature == failure.signature, other == same) << log << " and " << other;
+    }
+  }
+}
+
+TEST(RootError, LinesOfRanksThatComeInterleavedAreReadApart) {
+  EXPECT_EQ(failure_of({"[rank0]: Traceback (most recent call last):", "[rank1]: Traceback (most recent call last):",
+                        "[rank0]:   File \"a.py\", line 1", "[rank1]:   File \"a.py\", line 2", "[rank1]: KeyError: 1",
+                        "[rank0]: BrokenPipeError: [Errno 32] Broken pipe"})
+                .text,
+            "exit 1: KeyError: 1");
+}
+
+TEST(OutOfMemoryKills, AreReadFromBothVersionsOfCgroups) {
+  using training::out_of_memory_kills_in;
+  EXPECT_EQ(out_of_memory_kills_in("low 0\nhigh 0\nmax 81\noom 3\noom_kill 2\noom_group_kill 7\n"), 2);
+  EXPECT_EQ(out_of_memory_kills_in("oom_kill_disable 0\nunder_oom 0\noom_kill 5\n"), 5);
+  EXPECT_EQ(out_of_memory_kills_in(""), 0);
 }
 
 }  // namespace
