@@ -341,12 +341,19 @@ class Mover {
 
 }  // namespace
 
+// As other systems read it, too: whoever mounts this disk there shall not find a .git that we have written.
+static bool names_git_folder(std::string part) {
+  std::transform(part.begin(), part.end(), part.begin(), [](unsigned char c) { return std::tolower(c); });
+  part = part.substr(0, part.find(':'));
+  while (part.ends_with(' ') || part.ends_with('.')) part.pop_back();
+  return part == ".git" || part == "git~1";
+}
+
 bool is_safe_path(const std::string& path) {
   if (path.empty() || path.front() == '/' || path.find('\0') != std::string::npos) return false;
   std::stringstream parts(path);
   for (std::string part; std::getline(parts, part, '/');) {
-    std::transform(part.begin(), part.end(), part.begin(), [](unsigned char c) { return std::tolower(c); });
-    if (part.empty() || part == "." || part == ".." || part == ".git" || part == "git~1") return false;
+    if (part.empty() || part == "." || part == ".." || names_git_folder(part)) return false;
   }
   return true;
 }
@@ -375,7 +382,9 @@ base::Result<int> restore_missing_files(Workshop& workshop) {
   std::vector<char*> names;
   std::vector<std::string> paths;
   for (const IndexEntry& entry : index->entries) {
-    if (!entry.is_submodule() && is_nothing(workshop.scene.work_tree / entry.path)) paths.push_back(entry.path);
+    const bool within = is_safe_path(entry.path) && has_plain_parents(workshop.scene.work_tree, entry.path);
+    if (entry.is_submodule() || !within) continue;
+    if (is_nothing(workshop.scene.work_tree / entry.path)) paths.push_back(entry.path);
   }
   if (paths.empty()) return 0;
   for (std::string& path : paths) names.push_back(path.data());

@@ -4,6 +4,7 @@
 #include <git2.h>
 #include <git2/sys/repository.h>
 
+#include "launcher/checkout/git/conversation_folder.h"
 #include "launcher/checkout/move.h"
 #include "launcher/checkout/update_decision.h"
 
@@ -21,9 +22,18 @@ struct Situation {
   Relation relation = Relation::kSame;
 };
 
+// Where upstream was at earlier updates, as far as it has left that behind since.
+std::string fetched_prefix(const std::string& branch) {
+  return "refs/podlaunch/fetched/" + branch + "/";
+}
+
 // Every commit that upstream's branch is known to have been at: what was fetched before cannot be a local commit.
 bool came_from_upstream(const Workshop& workshop, const History& history, const Situation& situation) {
   const git_oid& local = *situation.local;
+  const std::string prefix = fetched_prefix(situation.upstream.name);
+  for (const auto& [name, value] : read_refs(workshop.scene.git_folder).refs) {
+    if (name.starts_with(prefix) && value.id && history.is_ancestor(local, *value.id)) return true;
+  }
   if (situation.remembered && history.is_ancestor(local, *situation.remembered)) return true;
   const fs::path log = workshop.in_git("logs/refs/remotes/origin/" + situation.upstream.name);
   for (const ReflogEntry& entry : parse_reflog(contents_of(log).value_or(std::string())).entries) {
@@ -131,11 +141,32 @@ base::Result<void> act(Workshop& workshop, const Request& request, const Situati
   return {};
 }
 
+// Links where HEAD has folders: libgit2 would write through them, wherever they lead. They are in the rescue commit.
+base::Result<void> take_links_out_of_the_way(const Workshop& workshop) {
+  const auto head = head_commit(workshop.scene.git_folder);
+  const auto history = History::open(workshop.scene.git_folder);
+  const auto tree = head && history ? history->tree_of_commit(*head) : std::nullopt;
+  const auto files = tree ? flatten(*history, *tree) : std::nullopt;
+  if (!files) return {};
+  for (const auto& [path, entry] : *files) {
+    if (has_plain_parents(workshop.scene.work_tree, path)) continue;
+    fs::path above = workshop.scene.work_tree;
+    for (const fs::path& part : fs::path(path).parent_path()) {
+      above /= part;
+      if (kind_at(above) != Kind::kLink) continue;
+      if (auto removed = remove_redundant(above); !removed) return removed;
+      break;
+    }
+  }
+  return {};
+}
+
 // What differs from HEAD without being in anybody's way, when it was to be set aside.
 base::Result<void> set_the_rest_aside(Workshop& workshop) {
   const auto rescued = rescue_work_tree(workshop);
   if (!rescued) return base::fail(rescued.error());
   if (!*rescued) return {};
+  if (auto taken = take_links_out_of_the_way(workshop); !taken) return taken;
   auto repository = open_repository(workshop.scene.git_folder, workshop.scene.work_tree);
   if (!repository) return base::fail(repository.error());
   git_checkout_options options = GIT_CHECKOUT_OPTIONS_INIT;
@@ -144,6 +175,24 @@ base::Result<void> set_the_rest_aside(Workshop& workshop) {
   if (code < 0) return base::fail(library_error(code, "set local changes aside in", workshop.scene.work_tree));
   workshop.did(fmt::format("Set local changes aside in {}.", **rescued));
   return sync_file_system(workshop.scene.work_tree);
+}
+
+// Upstream has left a commit behind that it once was at: remembered, so that nobody takes it for a local one.
+base::Result<void> remember_left_behind(Workshop& workshop, const History& history, const std::string& branch,
+                                        const git_oid& now) {
+  const RefTable table = read_refs(workshop.scene.git_folder);
+  const std::string prefix = fetched_prefix(branch);
+  const auto before = table.resolve("refs/remotes/origin/" + branch);
+  if (before && !history.is_ancestor(*before, now)) {
+    const std::string name = prefix + hex_of(*before).substr(0, 12);
+    if (auto written = workshop.write_ref(name, *before, "left behind by upstream"); !written) return written;
+  }
+  for (const auto& [name, value] : table.refs) {
+    const bool covered = name.starts_with(prefix) && value.id && history.is_ancestor(*value.id, now);
+    if (!covered) continue;
+    if (auto dropped = workshop.forget_ref(name); !dropped) return dropped;
+  }
+  return {};
 }
 
 base::Result<void> note_tracking(Workshop& workshop, const Upstream& upstream) {
@@ -202,6 +251,34 @@ base::Result<std::optional<std::string>> rescue_work_tree(Workshop& workshop) {
   return std::optional<std::string>(*name);
 }
 
+namespace {
+
+// Talks to the remote in a folder of its own, and brings home what came of it.
+base::Result<Upstream> fetch_apart(Workshop& workshop) {
+  const auto place = workshop.folder.fresh_staging_path("conversation");
+  if (!place) return base::fail(place.error());
+  const auto apart = ConversationFolder::make(*place, workshop.scene.git_folder);
+  if (!apart) return base::fail(apart.error());
+  auto fetched =
+      fetch(apart->path(), workshop.remote, workshop.wants_full_fetch ? Fetch::kEverything : Fetch::kWhenNew);
+  if (!fetched) return fetched;
+  if (auto home = apart->bring_objects_home(); !home) return base::fail(home.error());
+  const auto history = History::open(workshop.scene.git_folder);
+  if (!history) return base::fail(history.error());
+  constexpr std::string_view kBranches = "refs/remotes/origin/";
+  for (const auto& [name, id] : apart->news()) {
+    if (name.starts_with(kBranches)) {
+      auto remembered = remember_left_behind(workshop, *history, name.substr(kBranches.size()), id);
+      if (!remembered) return base::fail(remembered.error());
+    }
+    if (auto written = workshop.write_ref(name, id, "fetched"); !written) return base::fail(written.error());
+  }
+  (void)remove_redundant(*place);  // staging is cleared by the next call otherwise
+  return fetched;
+}
+
+}  // namespace
+
 base::Result<UpdateReport> update(Workshop& workshop, const Request& request, const Survey& survey) {
   UpdateReport report;
   const auto head = head_commit(workshop.scene.git_folder);
@@ -209,8 +286,7 @@ base::Result<UpdateReport> update(Workshop& workshop, const Request& request, co
   Situation situation;
   situation.head = *head;
   const RefTable before = read_refs(workshop.scene.git_folder);
-  const auto fetched = fetch(workshop.scene.git_folder, workshop.remote,
-                             workshop.wants_full_fetch ? Fetch::kEverything : Fetch::kWhenNew);
+  const auto fetched = fetch_apart(workshop);
   if (!fetched) {
     if (fetched.error().code == base::ErrorCode::kNotFound) {
       report.upstream_reached = true;

@@ -83,7 +83,7 @@ base::Result<void> Workshop::write_head(const RefValue& value) {
   return folder.write_durably(path, value.id ? hex_of(*value.id) + "\n" : "ref: " + value.symbolic + "\n");
 }
 
-base::Result<void> Workshop::drop_ref(const std::string& name, std::string_view why) {
+base::Result<void> Workshop::drop_packed_ref(const std::string& name) {
   const fs::path packed = in_git("packed-refs");
   if (const auto contents = contents_of(packed)) {
     std::string kept;
@@ -99,6 +99,17 @@ base::Result<void> Workshop::drop_ref(const std::string& name, std::string_view 
       if (auto written = folder.write_durably(packed, kept); !written) return written;
     }
   }
+  return {};
+}
+
+base::Result<void> Workshop::forget_ref(const std::string& name) {
+  if (auto dropped = drop_packed_ref(name); !dropped) return dropped;
+  if (auto removed = remove_redundant(in_git(name)); !removed) return removed;
+  return remove_redundant(in_git(fs::path("logs") / name));
+}
+
+base::Result<void> Workshop::drop_ref(const std::string& name, std::string_view why) {
+  if (auto dropped = drop_packed_ref(name); !dropped) return dropped;
   if (auto away = put_away(in_git(name), why); !away) return away;
   return put_away(in_git(fs::path("logs") / name), why);
 }

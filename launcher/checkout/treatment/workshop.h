@@ -47,8 +47,14 @@ class Workshop {
   // The reference, loose and packed; its log goes to quarantine.
   base::Result<void> drop_ref(const std::string& name, std::string_view why);
 
+  // One of ours that another one covers: nothing is lost with it.
+  base::Result<void> forget_ref(const std::string& name);
+
   // A commit that nothing may lose: refs/podlaunch/rescue/<hint>-<id>. The same commit gets the same name each time.
   base::Result<std::string> rescue_commit(const git_oid& id, const std::string& hint, const std::string& what);
+
+ private:
+  base::Result<void> drop_packed_ref(const std::string& name);
 };
 
 }  // namespace checkout
