@@ -13,6 +13,7 @@
 #include "launcher/checkout/move.h"
 #include "launcher/checkout/request_check.h"
 #include "launcher/checkout/submodules.h"
+#include "launcher/checkout/survey/shared_look.h"
 #include "launcher/checkout/survey/work_tree.h"
 #include "launcher/checkout/treatment/treatment.h"
 #include "launcher/checkout/update.h"
@@ -90,6 +91,8 @@ class BringUp {
     scene.depth = request.deep ? Depth::kDeep : Depth::kQuick;
     scene.lock_trust = request.lock_trust;
     scene.url = request.url;
+    scene.remote_wanted = !request.url.empty();
+    scene.known_sound = std::make_shared<KnownSound>();
     return scene;
   }
 
@@ -332,7 +335,7 @@ class BringUp {
     quick.depth = Depth::kQuick;
     outcome_.local_changes = compare_work_tree(quick).has_local_changes();
     outcome_.repaired = repaired_;
-    outcome_.surveyed_deep = workshop_.scene.depth == Depth::kDeep;
+    outcome_.surveyed_deep = workshop_.scene.deep();
     outcome_.done = workshop_.done;
     outcome_.rescued = workshop_.rescued;
     outcome_.warnings = workshop_.warnings;

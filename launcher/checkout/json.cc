@@ -108,8 +108,11 @@ std::string text_of(const json& value) {
 std::string to_json(const Survey& survey) {
   json findings = json::array();
   for (const Finding& finding : survey.findings) findings.push_back(json_of(finding));
-  return text_of(
-      {{"depth", survey.depth == Depth::kDeep ? "deep" : "quick"}, {"sound", survey.sound()}, {"findings", findings}});
+  return text_of({{"depth", survey.depth == Depth::kFull   ? "full"
+                            : survey.depth == Depth::kDeep ? "deep"
+                                                           : "quick"},
+                  {"sound", survey.sound()},
+                  {"findings", findings}});
 }
 
 std::string to_json(const base::Result<Outcome>& result) {

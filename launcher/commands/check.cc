@@ -18,7 +18,8 @@ int check(const config::Invocation& invocation, const config::Environment& envir
                state.string());
   for (const std::string& pattern : config.checkpoints) {
     const std::string folder = base::fixed_folder(pattern);
-    if (!disks.survives_when_asked(folder)) fmt::print("warning: checkpoints in {} are lost with the pod here\n", folder);
+    if (!disks.survives_when_asked(folder))
+      fmt::print("warning: checkpoints in {} are lost with the pod here\n", folder);
   }
   return 0;
 }

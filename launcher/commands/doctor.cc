@@ -35,7 +35,10 @@ static void print(const checkout::Finding& finding) {
 
 int doctor(const config::Invocation& invocation) {
   const fs::path path = checkout_meant(invocation);
-  const auto survey = checkout::survey(path, invocation.deep ? checkout::Depth::kDeep : checkout::Depth::kQuick);
+  const checkout::Depth depth = invocation.full   ? checkout::Depth::kFull
+                                : invocation.deep ? checkout::Depth::kDeep
+                                                  : checkout::Depth::kQuick;
+  const auto survey = checkout::survey(path, depth);
   if (!survey) return complain(survey.error());
   if (invocation.json) {
     fmt::print("{}\n", checkout::to_json(*survey));
@@ -43,8 +46,9 @@ int doctor(const config::Invocation& invocation) {
   }
   for (const checkout::Finding& finding : survey->findings) print(finding);
   fmt::print("{}: {}\n", path.string(),
-             survey->sound() ? (invocation.deep ? "sound" : "sound at a quick look; --deep looks at every object")
-                             : "not sound; `podlaunch repair` mends it and keeps everything of yours");
+             !survey->sound()                   ? "not sound; `podlaunch repair` mends it and keeps everything of yours"
+             : depth == checkout::Depth::kQuick ? "sound at a quick look; --deep looks closer"
+                                                : "sound");
   return survey->sound() ? 0 : 3;
 }
 

@@ -26,7 +26,7 @@ static const char* const kAbout =
     "  podlaunch explain [FLAGS] -- COMMAND... say what a boot would do now; changes nothing\n"
     "  podlaunch status [--json]               what the run is doing and has done\n"
     "  podlaunch resume                        release a hold\n"
-    "  podlaunch doctor [PATH] [--deep]        look at a checkout; changes nothing\n"
+    "  podlaunch doctor [PATH] [--deep|--full] look at a checkout; changes nothing\n"
     "  podlaunch repair [PATH]                 mend a checkout; keeps everything of yours\n"
     "\n"
     "Every flag is also a variable (PODLAUNCH_MAX_HOURS) and a key in the file of --config (max-hours).";
@@ -53,6 +53,7 @@ struct Extras {
   std::string path;
   bool json = false;
   bool deep = false;
+  bool full = false;
   bool help = false;
   bool version = false;
 };
@@ -63,7 +64,8 @@ static void add_extras(CLI::App& app, Extras& extras, Command command) {
   app.add_flag("--version", extras.version, "the version");
   app.add_option("--config", extras.config_file, "a YAML file with the same names")->type_name("FILE");
   app.add_flag("--json", extras.json, "for status, doctor and repair: machine-readable");
-  app.add_flag("--deep", extras.deep, "for doctor: look at every object");
+  app.add_flag("--deep", extras.deep, "for doctor: check every file, and all that the references lead to");
+  app.add_flag("--full", extras.full, "for doctor: read and hash every object, too");
   if (command == Command::kDoctor || command == Command::kRepair) app.add_option("path", extras.path, "the checkout");
 }
 
@@ -83,7 +85,7 @@ static void add_settings(CLI::App& app, std::map<std::string, Words>& given) {
 }
 
 static base::Error unknown_flag(const std::string& word) {
-  Words names{"--config", "--json", "--deep", "--help", "--version"};
+  Words names{"--config", "--json", "--deep", "--full", "--help", "--version"};
   for (const std::string& name : setting_names()) names.push_back("--" + name);
   if (!word.starts_with("-")) {
     return base::invalid_input(fmt::format("\"{}\" belongs to no flag", word),
@@ -147,6 +149,7 @@ Result<CommandLine> read_command_line(const Words& arguments) {
   line.config_file = extras.config_file;
   line.json = extras.json;
   line.deep = extras.deep;
+  line.full = extras.full;
   line.path = extras.path;
   return line;
 }

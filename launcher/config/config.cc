@@ -43,6 +43,7 @@ Result<Invocation> understand(const std::vector<std::string>& arguments, const E
                         .config = {},
                         .json = line->json,
                         .deep = line->deep,
+                        .full = line->full,
                         .path = line->path,
                         .help = line->help};
   if (invocation.command == Command::kHelp || invocation.command == Command::kVersion) return invocation;

@@ -79,6 +79,7 @@ struct Invocation {
   Config config;
   bool json = false;
   bool deep = false;
+  bool full = false;
   std::string path;  // for doctor and repair; empty: the configured checkout
   std::string help;  // for kHelp
 };

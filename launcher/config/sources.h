@@ -25,6 +25,7 @@ struct CommandLine {
   std::string config_file;
   bool json = false;
   bool deep = false;
+  bool full = false;
   std::string path;
   std::string help;
 };

@@ -189,6 +189,9 @@ struct Damage {
   std::string name;
   std::string command;  // runs in the checkout
 };
+void PrintTo(const Damage& damage, std::ostream* out) {
+  *out << damage.name;
+}
 
 class CheckoutDamaged : public testing::TestWithParam<Damage> {};
 

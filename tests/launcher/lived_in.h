@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <ostream>
 #include <set>
 #include <string>
 #include <thread>
@@ -15,6 +16,10 @@ enum class Storage { kLoose, kPacked, kMixed };
 
 inline std::string name_of(Storage storage) {
   return storage == Storage::kLoose ? "loose" : storage == Storage::kPacked ? "packed" : "mixed";
+}
+
+inline void PrintTo(Storage storage, std::ostream* out) {
+  *out << name_of(storage);
 }
 
 struct Mark {

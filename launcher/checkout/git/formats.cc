@@ -1,11 +1,9 @@
 #include "launcher/checkout/git/formats.h"
 
-#include <git2.h>
-
 #include <algorithm>
 
 #include "launcher/checkout/git/files.h"
-#include "launcher/checkout/git/library.h"
+#include "launcher/checkout/objects/id.h"
 
 namespace checkout {
 namespace {
@@ -130,10 +128,17 @@ std::vector<std::string> reflog_names(const fs::path& git_folder) {
   return files_under("logs", git_folder, git_folder / "logs" / "refs");
 }
 
+// The rules of git-check-ref-format(1).
 bool valid_ref_name(const std::string& full_name) {
-  int valid = 0;
-  return full_name.find('\0') == std::string::npos && full_name.starts_with("refs/") &&
-         git_reference_name_is_valid(&valid, full_name.c_str()) == 0 && valid == 1;
+  if (!full_name.starts_with("refs/") || full_name.ends_with('/') || full_name.ends_with('.')) return false;
+  for (const std::string_view part : {"..", "//", "@{", "/.", ".lock/"}) {
+    if (full_name.find(part) != std::string::npos) return false;
+  }
+  if (full_name.ends_with(".lock")) return false;
+  return std::none_of(full_name.begin(), full_name.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte <= 0x20 || byte == 0x7f || std::string_view("~^:?*[\\").find(c) != std::string_view::npos;
+  });
 }
 
 std::string short_name(const std::string& full_name) {

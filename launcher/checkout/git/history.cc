@@ -1,8 +1,5 @@
 #include "launcher/checkout/git/history.h"
 
-#include <git2/odb_backend.h>
-#include <git2/sys/odb_backend.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <deque>
@@ -77,64 +74,36 @@ std::optional<std::pair<git_oid, git_object_t>> parse_tag(std::string_view data)
 }
 
 base::Result<History> History::open(const fs::path& git_folder) {
-  start_library();
+  if (!is_folder(git_folder / "objects")) {
+    return base::fail(base::system_error(ENOENT, "open the objects", git_folder / "objects"));
+  }
   History history;
-  history.object_folders_ = {git_folder / "objects"};
-  for (const fs::path& alternate : alternates_of(git_folder)) history.object_folders_.push_back(alternate);
-  if (!is_folder(history.object_folders_.front())) {
-    return base::fail(base::system_error(ENOENT, "open the objects", history.object_folders_.front()));
-  }
-  git_odb* made = nullptr;
-  int code = git_odb_new(&made);
-  history.packs_.reset(made);
-  for (const fs::path& folder : history.object_folders_) {
-    git_odb_backend* packs = nullptr;
-    if (code == 0) code = git_odb_backend_pack(&packs, folder.c_str());
-    if (code == 0) code = git_odb_add_backend(made, packs, 1);
-  }
-  if (code < 0) return base::fail(library_error(code, "open the objects", git_folder / "objects"));
+  history.store_ = std::make_shared<const ObjectStore>(ObjectStore::open(git_folder));
+  history.decoder_ = std::make_unique<Decoder>();
   history.shallow_ = shallow_commits(git_folder);
   return history;
 }
 
-std::optional<fs::path> History::loose_path(const git_oid& id) const {
-  const std::string hex = hex_of(id);
-  for (const fs::path& folder : object_folders_) {
-    fs::path path = folder / hex.substr(0, 2) / hex.substr(2);
-    if (is_file(path)) return path;
-  }
-  return std::nullopt;
+History History::on_same_store() const {
+  History history;
+  history.store_ = store_;
+  history.decoder_ = std::make_unique<Decoder>();
+  history.shallow_ = shallow_;
+  return history;
 }
 
 bool History::has(const git_oid& id) const {
-  return git_odb_exists_ext(packs_.get(), &id, GIT_ODB_LOOKUP_NO_REFRESH) != 0 || loose_path(id).has_value();
+  return store_->has(id);
 }
 
 std::optional<ObjectData> History::read(const git_oid& id) const {
-  if (git_odb_exists_ext(packs_.get(), &id, GIT_ODB_LOOKUP_NO_REFRESH) != 0) {
-    git_odb_object* found = nullptr;
-    if (git_odb_read(&found, packs_.get(), &id) == 0) {
-      const DatabaseObject object(found);
-      return ObjectData{git_odb_object_type(found),
-                        {static_cast<const char*>(git_odb_object_data(found)), git_odb_object_size(found)}};
-    }
-  }
-  const auto path = loose_path(id);
-  if (!path) return std::nullopt;
-  auto loose = read_loose_object(*path, id);
-  if (!loose) return std::nullopt;
-  return ObjectData{git_object_string2type(loose->type.c_str()), std::move(loose->bytes)};
+  const ObjectPointer object = store_->read(id, *decoder_);
+  if (object == nullptr) return std::nullopt;
+  return *object;
 }
 
 std::optional<git_object_t> History::type_of(const git_oid& id) const {
-  std::size_t size = 0;
-  git_object_t type = GIT_OBJECT_INVALID;
-  if (const auto path = loose_path(id)) {
-    const auto loose = read_loose_object(*path, id);
-    if (loose) return git_object_string2type(loose->type.c_str());
-  }
-  if (git_odb_read_header(&size, &type, packs_.get(), &id) == 0) return type;
-  return std::nullopt;
+  return store_->type_of(id, *decoder_);
 }
 
 std::optional<CommitParts> History::commit(const git_oid& id) const {

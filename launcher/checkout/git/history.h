@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,16 +38,14 @@ std::optional<std::vector<TreeEntry>> parse_tree(std::string_view data);
 // What an annotated tag names, and of which type.
 std::optional<std::pair<git_oid, git_object_t>> parse_tag(std::string_view data);
 
-struct ObjectData {
-  git_object_t type = GIT_OBJECT_INVALID;
-  std::string bytes;
-};
-
-// Loose objects are read here and not by libgit2, whose 1.5 never returns from one that is cut off.
+// For one thread, since it remembers what it read last; another takes a History of its own over the same store.
 class History {
  public:
   // Errors: kDamaged when there is no objects folder to open.
   static base::Result<History> open(const std::filesystem::path& git_folder);
+  History on_same_store() const;
+  const ObjectStore& store() const { return *store_; }
+  const IdSet& shallow() const { return shallow_; }  // commits whose parents are missing on purpose
 
   bool has(const git_oid& id) const;
   // nullopt when it is missing or cannot be read; what comes back has the right hash.
@@ -65,10 +64,8 @@ class History {
   std::vector<git_oid> commits_from(const git_oid& tip, std::size_t limit) const;
 
  private:
-  std::optional<std::filesystem::path> loose_path(const git_oid& id) const;
-
-  std::vector<std::filesystem::path> object_folders_;
-  Database packs_;
+  std::shared_ptr<const ObjectStore> store_;
+  std::unique_ptr<Decoder> decoder_;
   IdSet shallow_;
 };
 

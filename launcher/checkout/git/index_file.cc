@@ -1,15 +1,20 @@
 #include "launcher/checkout/git/index_file.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
 #include "launcher/checkout/git/files.h"
+#include "launcher/checkout/objects/id.h"
+#include "launcher/checkout/objects/sha1.h"
 
 // Format: gitformat-index(5). Versions 2 and 3 pad names with NUL to eight bytes; version 4 compresses them against
 // the name before.
 
 namespace checkout {
 namespace {
+
+constexpr std::size_t kEntryBytesMin = 62;
 
 class Reader {
  public:
@@ -119,20 +124,34 @@ void read_cached_trees(std::string_view bytes, IndexFile& index) {
 
 }  // namespace
 
+bool ends_with_checksum(std::string_view contents) {
+  if (contents.size() < GIT_OID_RAWSZ) return false;
+  const std::size_t covered = contents.size() - GIT_OID_RAWSZ;
+  Sha1 hash;
+  hash.add(contents.data(), covered);
+  return same_id(hash.finish(), id_at(contents.data() + covered));
+}
+
 std::optional<IndexFile> read_index_file(const fs::path& path) {
   const auto contents = contents_of(path);
-  if (!contents || contents->size() < 12 + GIT_OID_RAWSZ) return std::nullopt;
-  Reader reader(std::string_view(*contents).substr(0, contents->size() - GIT_OID_RAWSZ));
+  return contents ? parse_index(*contents) : std::nullopt;
+}
+
+std::optional<IndexFile> parse_index(std::string_view contents) {
+  if (contents.size() < 12 + GIT_OID_RAWSZ) return std::nullopt;
+  Reader reader(contents.substr(0, contents.size() - GIT_OID_RAWSZ));
   if (reader.take(4) != "DIRC") return std::nullopt;
   const std::uint32_t version = reader.number(4);
   const std::uint32_t count = reader.number(4);
   if (version < 2 || version > 4) return std::nullopt;
   IndexFile index;
+  // A damaged count must not ask for all memory: no entry is smaller than this.
+  index.entries.reserve(std::min<std::size_t>(count, contents.size() / kEntryBytesMin));
   std::string previous;
   for (std::uint32_t i = 0; i < count && reader.sound(); ++i) {
     IndexEntry entry = read_entry(reader, version, previous);
     if (entry.path.empty()) return std::nullopt;
-    previous = entry.path;
+    if (version == 4) previous = entry.path;
     index.entries.push_back(std::move(entry));
   }
   while (reader.sound() && reader.left() > 0) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace checkout {
@@ -38,5 +39,8 @@ struct IndexFile {
 
 // nullopt when the file is not an index or contradicts itself. The checksum is not looked at.
 std::optional<IndexFile> read_index_file(const std::filesystem::path& path);
+std::optional<IndexFile> parse_index(std::string_view contents);
+// The last 20 bytes are the SHA-1 of those before.
+bool ends_with_checksum(std::string_view contents);
 
 }  // namespace checkout

@@ -92,20 +92,6 @@ base::Result<Repository> open_repository(const std::filesystem::path& git_folder
   return repository;
 }
 
-std::string hex_of(const git_oid& id) {
-  std::array<char, GIT_OID_HEXSZ + 1> text{};
-  git_oid_tostr(text.data(), text.size(), &id);
-  return text.data();
-}
-
-std::optional<git_oid> id_of(std::string_view hex) {
-  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); };
-  if (hex.size() != GIT_OID_HEXSZ || !std::all_of(hex.begin(), hex.end(), is_hex)) return std::nullopt;
-  git_oid id;
-  if (git_oid_fromstrn(&id, hex.data(), hex.size()) != 0 || git_oid_is_zero(&id) != 0) return std::nullopt;
-  return id;
-}
-
 base::Result<Signature> launcher_signature() {
   git_signature* made = nullptr;
   const int code = git_signature_now(&made, "podlaunch", "podlaunch@localhost");

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "launcher/checkout/objects/id.h"
 
 namespace checkout {
 
@@ -48,9 +49,6 @@ base::Error library_error(int code, std::string operation, std::string path = {}
 // Opens `git_folder` itself, with `work_tree` as its work tree whatever core.worktree says.
 base::Result<Repository> open_repository(const std::filesystem::path& git_folder,
                                          const std::filesystem::path& work_tree);
-
-std::string hex_of(const git_oid& id);
-std::optional<git_oid> id_of(std::string_view hex);  // exactly 40 hex digits, not all zero
 
 // A name and mail for commits that the launcher makes.
 base::Result<Signature> launcher_signature();

@@ -3,46 +3,25 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <climits>
 #include <cstring>
 #include <map>
-#include <memory>
 
 #include "base/unique_fd.h"
 #include "launcher/checkout/git/files.h"
-#include "launcher/checkout/git/library.h"
+#include "launcher/checkout/objects/sha1.h"
 
 namespace checkout {
 namespace {
 
 constexpr std::size_t kIdBytes = GIT_OID_RAWSZ;
 constexpr std::size_t kChunkBytes = 64 * 1024;
-
-class Sha1 {
- public:
-  Sha1() : context_(EVP_MD_CTX_new()) {
-    static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA1", nullptr);
-    EVP_DigestInit_ex2(context_.get(), algorithm, nullptr);
-  }
-  void add(const void* bytes, std::size_t size) { EVP_DigestUpdate(context_.get(), bytes, size); }
-  git_oid finish() {
-    git_oid id;
-    EVP_DigestFinal_ex(context_.get(), id.id, nullptr);
-    return id;
-  }
-
- private:
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  std::unique_ptr<EVP_MD_CTX, Free> context_;
-};
 
 base::UniqueFd open_for_reading(const fs::path& path) {
   return base::UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
@@ -72,132 +51,7 @@ std::uint32_t big_endian(const char* bytes) {
   return ntohl(value);
 }
 
-git_oid id_at(const char* bytes) {
-  git_oid id;
-  std::memcpy(id.id, bytes, kIdBytes);
-  return id;
-}
-
-// "blob 12\0": a known type, and the length that follows the header.
-bool header_matches(std::string_view header, std::size_t contents_size) {
-  const std::size_t space = header.find(' ');
-  if (space == std::string_view::npos) return false;
-  const std::string_view type = header.substr(0, space);
-  if (type != "blob" && type != "tree" && type != "commit" && type != "tag") return false;
-  return header.substr(space + 1) == std::to_string(contents_size);
-}
-
-// Follows one zlib stream; keeps the header, hashes all of it, and tells the size of what follows the header.
-class LooseReader {
- public:
-  // With `contents` what follows the header is kept there.
-  explicit LooseReader(std::string* contents = nullptr) : contents_(contents) {
-    ready_ = inflateInit(&stream_) == Z_OK;
-  }
-  ~LooseReader() { inflateEnd(&stream_); }
-  LooseReader(const LooseReader&) = delete;
-  LooseReader& operator=(const LooseReader&) = delete;
-
-  // False once the stream is broken.
-  bool feed(char* bytes, std::size_t size) {
-    stream_.next_in = reinterpret_cast<Bytef*>(bytes);
-    stream_.avail_in = static_cast<uInt>(size);
-    while (ready_ && stream_.avail_in > 0 && !ended_) {
-      std::array<char, kChunkBytes> out;
-      stream_.next_out = reinterpret_cast<Bytef*>(out.data());
-      stream_.avail_out = static_cast<uInt>(out.size());
-      const int code = inflate(&stream_, Z_NO_FLUSH);
-      ready_ = code == Z_OK || code == Z_STREAM_END;
-      ended_ = code == Z_STREAM_END;
-      take(std::string_view(out.data(), out.size() - stream_.avail_out));
-    }
-    // Bytes behind the end of the stream are damage too: git complains of them.
-    if (ended_ && stream_.avail_in > 0) ready_ = false;
-    return ready_;
-  }
-
-  std::string type() const { return header_.substr(0, header_.find(' ')); }
-
-  std::optional<git_oid> finish() {
-    if (!ready_ || !ended_ || !header_complete_ || !header_matches(header_, total_ - header_.size() - 1)) {
-      return std::nullopt;
-    }
-    return hash_.finish();
-  }
-
- private:
-  void take(std::string_view bytes) {
-    hash_.add(bytes.data(), bytes.size());
-    total_ += bytes.size();
-    if (!header_complete_) {
-      const std::size_t end = bytes.find('\0');
-      header_ += bytes.substr(0, end);
-      header_complete_ = end != std::string_view::npos;
-      if (header_.size() > 64) ready_ = false;
-      bytes.remove_prefix(header_complete_ ? end + 1 : bytes.size());
-    }
-    if (contents_ != nullptr) *contents_ += bytes;
-  }
-
-  std::string* contents_;
-  z_stream stream_{};
-  Sha1 hash_;
-  std::string header_;
-  std::size_t total_ = 0;
-  bool ready_ = false;
-  bool ended_ = false;
-  bool header_complete_ = false;
-};
-
 }  // namespace
-
-std::size_t IdHash::operator()(const git_oid& id) const {
-  std::size_t value;
-  std::memcpy(&value, id.id, sizeof value);
-  return value;
-}
-
-std::vector<LooseFile> loose_files(const fs::path& git_folder) {
-  std::vector<LooseFile> files;
-  for (int first = 0; first < 256; ++first) {
-    const std::string prefix = fmt::format("{:02x}", first);
-    std::error_code error;
-    for (fs::directory_iterator entry(git_folder / "objects" / prefix, error), end; !error && entry != end;
-         entry.increment(error)) {
-      files.push_back({entry->path(), id_of(prefix + entry->path().filename().string())});
-    }
-  }
-  return files;
-}
-
-namespace {
-
-// True when the file is sound; the reader then has seen all of it.
-bool read_through(const fs::path& path, const git_oid& id, LooseReader& reader) {
-  const base::UniqueFd fd = open_for_reading(path);
-  if (!size_of_regular(fd.get())) return false;
-  std::array<char, kChunkBytes> chunk;
-  while (const std::size_t got = read_some(fd.get(), chunk.data(), chunk.size())) {
-    if (!reader.feed(chunk.data(), got)) return false;
-  }
-  const auto found = reader.finish();
-  return found && git_oid_equal(&*found, &id) != 0;
-}
-
-}  // namespace
-
-bool loose_object_is_sound(const fs::path& path, const git_oid& id) {
-  LooseReader reader;
-  return read_through(path, id, reader);
-}
-
-std::optional<LooseObject> read_loose_object(const fs::path& path, const git_oid& id) {
-  LooseObject object;
-  LooseReader reader(&object.bytes);
-  if (!read_through(path, id, reader)) return std::nullopt;
-  object.type = reader.type();
-  return object;
-}
 
 std::vector<PackFiles> packs_of(const fs::path& git_folder) {
   std::map<std::string, PackFiles> by_stem;
@@ -218,41 +72,18 @@ std::vector<PackFiles> packs_of(const fs::path& git_folder) {
 }
 
 std::optional<PackIndex> read_pack_index(const fs::path& path) {
-  const auto contents = contents_of(path);
-  const std::size_t fixed = 8 + 256 * 4 + 2 * kIdBytes;
-  if (!contents || contents->size() < fixed) return std::nullopt;
-  const char* bytes = contents->data();
-  // Version 1 has no header; nothing has written it since 2007, and indexing the pack again replaces it.
-  if (std::memcmp(bytes, "\377tOc", 4) != 0 || big_endian(bytes + 4) != 2) return std::nullopt;
-  std::uint32_t previous = 0;
-  for (int i = 0; i < 256; ++i) {
-    const std::uint32_t count = big_endian(bytes + 8 + i * 4);
-    if (count < previous) return std::nullopt;
-    previous = count;
-  }
-  const std::size_t count = previous;
-  if (contents->size() < fixed + count * (kIdBytes + 8)) return std::nullopt;
+  const auto file = PackIndexFile::open(path);
+  if (!file) return std::nullopt;
   PackIndex index;
-  index.ids.reserve(count);
-  const char* names = bytes + 8 + 256 * 4;
-  for (std::size_t i = 0; i < count; ++i) index.ids.push_back(id_at(names + i * kIdBytes));
-  // Offsets beyond 31 bits are kept in a table of their own.
-  const char* small = names + count * (kIdBytes + 4);
-  const char* large = small + count * 4;
-  const std::size_t large_bytes = contents->size() - fixed - count * (kIdBytes + 8);
-  index.offsets.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint32_t offset = big_endian(small + i * 4);
-    const std::size_t place = std::size_t{offset & 0x7fffffffU} * 8;
-    if ((offset & 0x80000000U) == 0) {
-      index.offsets.push_back(offset);
-    } else if (place + 8 <= large_bytes) {
-      index.offsets.push_back((std::uint64_t{big_endian(large + place)} << 32) | big_endian(large + place + 4));
-    } else {
-      return std::nullopt;
-    }
+  index.ids.reserve(file->size());
+  index.offsets.reserve(file->size());
+  for (std::size_t i = 0; i < file->size(); ++i) {
+    const auto offset = file->offset(i);
+    if (!offset) return std::nullopt;
+    index.ids.push_back(file->id(i));
+    index.offsets.push_back(*offset);
   }
-  index.pack_checksum = id_at(bytes + contents->size() - 2 * kIdBytes);
+  index.pack_checksum = file->pack_checksum();
   return index;
 }
 
@@ -308,49 +139,48 @@ std::string chunk_of(std::string_view file, std::string_view chunk) {
   return {};
 }
 
-std::optional<git_oid> raw_blob_id(const fs::path& path) {
+namespace {
+
+std::optional<git_oid> link_blob_id(int folder, const char* path) {
+  std::array<char, PATH_MAX> target;
+  const ssize_t size = ::readlinkat(folder, path, target.data(), target.size());
+  if (size < 0) return std::nullopt;
   Sha1 hash;
-  struct stat found;
-  if (::lstat(path.c_str(), &found) != 0) return std::nullopt;
-  if (S_ISLNK(found.st_mode)) {
-    std::error_code error;
-    const std::string target = fs::read_symlink(path, error).string();
-    if (error) return std::nullopt;
-    const std::string header = fmt::format("blob {}", target.size());
-    hash.add(header.c_str(), header.size() + 1);
-    hash.add(target.data(), target.size());
-    return hash.finish();
-  }
-  const base::UniqueFd fd = open_for_reading(path);
-  const auto size = size_of_regular(fd.get());
-  if (!size) return std::nullopt;
-  const std::string header = fmt::format("blob {}", *size);
+  const std::string header = fmt::format("blob {}", size);
   hash.add(header.c_str(), header.size() + 1);
-  std::array<char, kChunkBytes> chunk;
-  std::size_t total = 0;
-  while (const std::size_t got = read_some(fd.get(), chunk.data(), chunk.size())) {
-    hash.add(chunk.data(), got);
-    total += got;
-  }
-  if (total != *size) return std::nullopt;
+  hash.add(target.data(), static_cast<std::size_t>(size));
   return hash.finish();
 }
 
-std::vector<fs::path> alternates_of(const fs::path& git_folder) {
-  std::vector<fs::path> folders;
-  const auto contents = contents_of(git_folder / "objects" / "info" / "alternates");
-  if (!contents) return folders;
-  std::size_t start = 0;
-  while (start < contents->size()) {
-    std::size_t end = contents->find('\n', start);
-    if (end == std::string::npos) end = contents->size();
-    const std::string line = contents->substr(start, end - start);
-    start = end + 1;
-    if (line.empty() || line[0] == '#' || line.find('\0') != std::string::npos) continue;
-    const fs::path named(line);
-    folders.push_back(named.is_absolute() ? named : (git_folder / "objects" / named).lexically_normal());
+}  // namespace
+
+std::optional<git_oid> raw_blob_id(int folder, const char* path, const struct stat& found) {
+  if (S_ISLNK(found.st_mode)) return link_blob_id(folder, path);
+  if (!S_ISREG(found.st_mode)) return std::nullopt;
+  const base::UniqueFd fd(::openat(folder, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd.valid()) return std::nullopt;
+  const auto size = static_cast<std::size_t>(found.st_size);
+  Sha1 hash;
+  const std::string header = fmt::format("blob {}", size);
+  hash.add(header.c_str(), header.size() + 1);
+  thread_local std::array<char, kChunkBytes> chunk;
+  std::size_t total = 0;
+  for (;;) {
+    const ssize_t got = ::read(fd.get(), chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return std::nullopt;
+    hash.add(chunk.data(), static_cast<std::size_t>(got));
+    total += static_cast<std::size_t>(got);
+    // A regular file gives less than it was asked for at its end only: no need to ask again.
+    if (static_cast<std::size_t>(got) < chunk.size()) break;
   }
-  return folders;
+  if (total != size) return std::nullopt;
+  return hash.finish();
+}
+
+std::optional<git_oid> raw_blob_id(const fs::path& path) {
+  const auto found = stat_of(path);
+  return found ? raw_blob_id(AT_FDCWD, path.c_str(), *found) : std::nullopt;
 }
 
 IdSet all_object_ids(const fs::path& git_folder) {

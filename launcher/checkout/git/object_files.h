@@ -1,7 +1,8 @@
-// The files of an object database, looked at one by one: loose objects, packs and their indexes.
+// The files of an object database, looked at one by one: packs, their indexes and caches. Loose ones: objects/loose.h.
 #pragma once
 
 #include <git2/oid.h>
+#include <sys/stat.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -9,35 +10,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
+#include "launcher/checkout/objects/loose.h"
+#include "launcher/checkout/objects/store.h"
+
 namespace checkout {
-
-struct IdHash {
-  std::size_t operator()(const git_oid& id) const;
-};
-struct IdEqual {
-  bool operator()(const git_oid& a, const git_oid& b) const { return git_oid_equal(&a, &b) != 0; }
-};
-using IdSet = std::unordered_set<git_oid, IdHash, IdEqual>;
-
-struct LooseFile {
-  std::filesystem::path path;
-  std::optional<git_oid> id;  // nullopt: not an object's name (tmp_obj_…)
-};
-// Everything in objects/00 … objects/ff, folders included.
-std::vector<LooseFile> loose_files(const std::filesystem::path& git_folder);
-
-// Inflates the file and compares the hash of its contents with its name.
-bool loose_object_is_sound(const std::filesystem::path& path, const git_oid& id);
-
-struct LooseObject {
-  std::string type;  // "blob", "tree", "commit", "tag"
-  std::string bytes;
-};
-// nullopt unless the whole file is sound.
-std::optional<LooseObject> read_loose_object(const std::filesystem::path& path, const git_oid& id);
 
 struct PackFiles {
   std::filesystem::path pack;  // these name the files whether they exist or not
@@ -67,11 +45,10 @@ std::string chunk_of(std::string_view file, std::string_view chunk);
 
 // SHA-1 of a file as the blob that git would store without any filter; nullopt when it cannot be read.
 std::optional<git_oid> raw_blob_id(const std::filesystem::path& path);
+// The same for what `path` names from `folder`, where `found` was just seen.
+std::optional<git_oid> raw_blob_id(int folder, const char* path, const struct stat& found);
 
 // Every object the database has a file or an index entry for, alternates included.
 IdSet all_object_ids(const std::filesystem::path& git_folder);
-
-// Paths in objects/info/alternates, made absolute.
-std::vector<std::filesystem::path> alternates_of(const std::filesystem::path& git_folder);
 
 }  // namespace checkout

@@ -39,6 +39,4 @@ class PackReader {
   std::unordered_map<git_oid, std::size_t, IdHash, IdEqual> offsets_;
 };
 
-git_oid id_of_object(const ObjectData& object);
-
 }  // namespace checkout

@@ -56,6 +56,8 @@ constexpr auto kDescriptions = std::to_array<Description>({
      "bring the objects back from the remote, save what is readable, move the pack to quarantine"},
     {kPackIndexDamaged, "pack-index-damaged", "the pack's objects are out of reach", "index the pack again"},
     {kPackIndexOrphaned, "pack-index-orphaned", "its pack's objects are gone", "fetch them; move it to quarantine"},
+    {kPackCacheDamaged, "pack-cache-damaged", "git fetch or git log fails over it",
+     "move it to quarantine: it is a cache"},
     {kLeftoverFile, "leftover-file", "disk space", "remove it"},
     {kObjectMissing, "object-missing", "a file or commit cannot be read",
      "bring it back from the remote or the work tree"},

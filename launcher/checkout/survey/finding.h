@@ -9,7 +9,8 @@ namespace checkout {
 
 enum class Depth {
   kQuick,  // every boot: no object is hashed
-  kDeep,   // every object verified, everything reachable walked, the work tree hashed
+  kDeep,   // every file of the database checked against its checksum, everything reachable there, the work tree hashed
+  kFull,   // and every single object read and hashed
 };
 
 // Who else could hold a lock file that lies in .git?
@@ -55,6 +56,7 @@ enum class FindingKind {
   kPackDamaged,
   kPackIndexDamaged,   // missing, empty, truncated, wrong checksum; the pack can be indexed again
   kPackIndexOrphaned,  // an index without its pack
+  kPackCacheDamaged,   // .rev or .bitmap: git makes them again when it wants them
   kLeftoverFile,       // tmp_pack, tmp_obj: what an interrupted write left
   kObjectMissing,      // reachable, and nowhere
   kAlternatesDamaged,

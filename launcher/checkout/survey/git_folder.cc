@@ -7,9 +7,8 @@
 #include "launcher/checkout/git/files.h"
 #include "launcher/checkout/git/formats.h"
 #include "launcher/checkout/git/history.h"
-#include "launcher/checkout/git/library.h"
 #include "launcher/checkout/git/object_files.h"
-#include "launcher/checkout/survey/survey.h"
+#include "launcher/checkout/survey/shared_look.h"
 
 namespace checkout {
 namespace {
@@ -36,6 +35,13 @@ void survey_forms(const Scene& scene, Findings& findings) {
   }
 }
 
+bool is_object_folder(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.size() == 2 && path.parent_path().filename() == "objects" &&
+         name.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// Loose objects are looked at with the objects.
 void survey_permissions(const Scene& scene, Findings& findings) {
   std::error_code error;
   fs::recursive_directory_iterator entry(scene.git_folder, error);
@@ -47,11 +53,12 @@ void survey_permissions(const Scene& scene, Findings& findings) {
     if (error) break;
     const auto found = stat_of(entry->path());
     if (!found) continue;
-    const mode_t needed = S_ISDIR(found->st_mode) ? S_IRUSR | S_IWUSR | S_IXUSR : S_IRUSR;
-    if (S_ISLNK(found->st_mode) || (found->st_mode & needed) == needed) continue;
+    const bool folder = S_ISDIR(found->st_mode);
+    if (folder && is_object_folder(entry->path())) entry.disable_recursion_pending();
+    if (S_ISLNK(found->st_mode) || has_needed_mode(*found)) continue;
     findings.push_back(make_finding(kNoPermission, where_of(scene, entry->path()),
                                     fmt::format("Its mode is {:03o}.", found->st_mode & 07777)));
-    if (S_ISDIR(found->st_mode)) entry.disable_recursion_pending();
+    if (folder) entry.disable_recursion_pending();
   }
   if (error) {
     findings.push_back(
@@ -86,6 +93,17 @@ std::string without_credentials(std::string url) {
   return url;
 }
 
+void survey_remote(const Scene& scene, const ConfigFile& config, const fs::path& path, Findings& findings) {
+  const auto url = config.value("remote.origin.url");
+  if (!url && scene.remote_wanted) {
+    findings.push_back(make_finding(kRemoteMissing, where_of(scene, path), "There is no remote named origin."));
+  } else if (url && !scene.url.empty() && without_credentials(*url) != without_credentials(scene.url)) {
+    findings.push_back(make_finding(kRemoteDiffers, where_of(scene, path),
+                                    fmt::format("The remote is {} and {} was asked for.", without_credentials(*url),
+                                                without_credentials(scene.url))));
+  }
+}
+
 void survey_config(const Scene& scene, Findings& findings) {
   const fs::path path = scene.git_folder / "config";
   if (is_folder(path)) return;
@@ -96,28 +114,11 @@ void survey_config(const Scene& scene, Findings& findings) {
   if (!contents) return damaged("It is missing or cannot be read.");
   if (contents->find_first_not_of(" \t\r\n") == std::string::npos) return damaged("It is empty.");
   if (contents->find('\0') != std::string::npos) return damaged("It holds zero bytes.");
-  git_config* opened = nullptr;
-  if (git_config_open_ondisk(&opened, path.c_str()) < 0) {
-    return damaged("It cannot be parsed: " + library_error(-1, "").detail);
-  }
-  const Config config(opened);
-  int version = 0;
-  if (git_config_get_int32(&version, config.get(), "core.repositoryformatversion") < 0) {
-    return damaged("It does not name a repository format.");
-  }
-  int bare = 0;
-  if (git_config_get_bool(&bare, config.get(), "core.bare") == 0 && bare != 0) {
-    return damaged("It says that there is no work tree.");
-  }
-  git_buf url = GIT_BUF_INIT;
-  if (git_config_get_string_buf(&url, config.get(), "remote.origin.url") < 0) {
-    findings.push_back(make_finding(kRemoteMissing, where_of(scene, path), "There is no remote named origin."));
-  } else if (!scene.url.empty() && without_credentials(url.ptr) != without_credentials(scene.url)) {
-    findings.push_back(
-        make_finding(kRemoteDiffers, where_of(scene, path),
-                     fmt::format("The remote is {} and {} was asked for.", without_credentials(url.ptr), scene.url)));
-  }
-  git_buf_dispose(&url);
+  const auto look = look_at(scene);
+  if (!look->config) return damaged("It cannot be parsed: " + look->config_complaint + ".");
+  if (!look->config->number("core.repositoryformatversion")) return damaged("It does not name a repository format.");
+  if (look->config->flag("core.bare")) return damaged("It says that there is no work tree.");
+  survey_remote(scene, *look->config, path, findings);
 }
 
 // A commit-graph may name no commit that is gone, a multi-pack-index no pack.
@@ -129,13 +130,13 @@ bool names_what_is_gone(const Scene& scene, std::string_view contents) {
     }
     return false;
   }
-  const auto history = scene.depth == Depth::kDeep ? History::open(scene.git_folder) : tl::unexpected(base::Error());
-  if (!history) return false;
+  const auto look = look_at(scene);
+  if (!scene.deep() || !look->history) return false;
   const std::string ids = chunk_of(contents, "OIDL");
   for (std::size_t at = 0; at + GIT_OID_RAWSZ <= ids.size(); at += GIT_OID_RAWSZ) {
     git_oid id;
     git_oid_fromraw(&id, reinterpret_cast<const unsigned char*>(ids.data()) + at);
-    if (!history->has(id)) return true;
+    if (!look->history->has(id)) return true;
   }
   return false;
 }

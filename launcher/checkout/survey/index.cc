@@ -1,7 +1,5 @@
 #include "launcher/checkout/git/files.h"
-#include "launcher/checkout/git/history.h"
-#include "launcher/checkout/git/index_file.h"
-#include "launcher/checkout/survey/survey.h"
+#include "launcher/checkout/survey/shared_look.h"
 
 namespace checkout {
 
@@ -9,10 +7,12 @@ void survey_index(const Scene& scene, Findings& findings) {
   using enum FindingKind;
   const fs::path path = scene.git_folder / "index";
   const std::string where = where_of(scene, path);
+  const auto look = look_at(scene);
+  if (look->index && look->index_checksum_fits) return;
   if (is_folder(path)) return;  // told already
   if (is_nothing(path)) {
     // A repository without a commit has no index, and needs none.
-    if (head_commit(scene.git_folder)) findings.push_back(make_finding(kIndexMissing, where, "It is missing."));
+    if (look->head) findings.push_back(make_finding(kIndexMissing, where, "It is missing."));
     return;
   }
   const auto contents = contents_of(path);
@@ -22,9 +22,9 @@ void survey_index(const Scene& scene, Findings& findings) {
     findings.push_back(make_finding(kIndexDamaged, where, "It is empty."));
   } else if (only_zero_bytes(*contents)) {
     findings.push_back(make_finding(kIndexDamaged, where, "It holds zero bytes only."));
-  } else if (!checksum_matches(path)) {
+  } else if (!look->index_checksum_fits) {
     findings.push_back(make_finding(kIndexDamaged, where, "Its checksum does not match its contents."));
-  } else if (!read_index_file(path)) {
+  } else if (!look->index) {
     findings.push_back(make_finding(kIndexDamaged, where, "It is not an index."));
   }
 }

@@ -6,7 +6,7 @@
 
 #include "launcher/checkout/git/files.h"
 #include "launcher/checkout/git/history.h"
-#include "launcher/checkout/survey/survey.h"
+#include "launcher/checkout/survey/shared_look.h"
 
 namespace checkout {
 namespace {
@@ -46,8 +46,9 @@ void survey_rebase(const Scene& scene, std::string_view name, const std::vector<
 }  // namespace
 
 void survey_operations(const Scene& scene, Findings& findings) {
-  const auto history = History::open(scene.git_folder);
-  if (!history) return;
+  const auto look = look_at(scene);
+  if (!look->history) return;
+  const History* history = &*look->history;
   survey_pseudo_ref(scene, *history, "MERGE_HEAD", "merge", findings);
   survey_pseudo_ref(scene, *history, "CHERRY_PICK_HEAD", "cherry-pick", findings);
   survey_pseudo_ref(scene, *history, "REVERT_HEAD", "revert", findings);

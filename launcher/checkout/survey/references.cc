@@ -6,7 +6,7 @@
 #include "launcher/checkout/git/files.h"
 #include "launcher/checkout/git/formats.h"
 #include "launcher/checkout/git/history.h"
-#include "launcher/checkout/survey/survey.h"
+#include "launcher/checkout/survey/shared_look.h"
 
 namespace checkout {
 namespace {
@@ -39,8 +39,8 @@ void survey_packed(const Scene& scene, Findings& findings) {
   findings.push_back(make_finding(kPackedRefsDamaged, where_of(scene, path), "It has lines that make no sense."));
 }
 
-void survey_targets(const Scene& scene, const History& history, Findings& findings) {
-  const RefTable table = read_refs(scene.git_folder);
+void survey_targets(const SharedLook& look, const History& history, Findings& findings) {
+  const RefTable& table = look.refs;
   for (const auto& [name, value] : table.refs) {
     const auto target = table.resolve(name);
     if (!target) {
@@ -48,9 +48,12 @@ void survey_targets(const Scene& scene, const History& history, Findings& findin
           make_finding(kRefDangling, name, fmt::format("It names {}, which does not exist.", value.symbolic)));
     } else if (!history.has(*target)) {
       findings.push_back(make_finding(kRefDangling, name, fmt::format("Its object {} is not there.", hex_of(*target))));
+    } else if (name.starts_with("refs/heads/") &&
+               history.type_of(*target).value_or(GIT_OBJECT_COMMIT) != GIT_OBJECT_COMMIT) {
+      findings.push_back(make_finding(kRefDamaged, name, fmt::format("Its object {} is no commit.", hex_of(*target))));
     }
   }
-  const auto head = read_head(scene.git_folder);
+  const auto& head = look.head_value;
   if (!head) return;
   if (head->id && !history.has(*head->id)) {
     findings.push_back(
@@ -65,7 +68,8 @@ void survey_targets(const Scene& scene, const History& history, Findings& findin
 
 // A deleted reference takes its log with it: a log on its own means that the reference was lost.
 void survey_lost(const Scene& scene, Findings& findings) {
-  const RefTable table = read_refs(scene.git_folder);
+  const auto look = look_at(scene);
+  const RefTable& table = look->refs;
   std::set<std::string> told;
   for (const Finding& finding : findings) told.insert(finding.where);
   for (const std::string& name : reflog_names(scene.git_folder)) {
@@ -95,7 +99,7 @@ void survey_references(const Scene& scene, Findings& findings) {
   survey_packed(scene, findings);
   survey_logs(scene, findings);
   survey_lost(scene, findings);
-  if (const auto history = History::open(scene.git_folder)) survey_targets(scene, *history, findings);
+  if (const auto look = look_at(scene); look->history) survey_targets(*look, *look->history, findings);
 }
 
 }  // namespace checkout

@@ -1,7 +1,7 @@
 #include "launcher/checkout/survey/survey.h"
 
 #include "launcher/checkout/git/files.h"
-#include "launcher/checkout/git/library.h"
+#include "launcher/checkout/survey/shared_look.h"
 
 namespace checkout {
 
@@ -19,22 +19,28 @@ Scene make_scene(const fs::path& work_tree) {
   return scene;
 }
 
-Survey survey_scene(const Scene& scene) {
-  start_library();
+Survey survey_scene(const Scene& given) {
+  Scene scene = given;
   Survey survey;
   survey.depth = scene.depth;
   Findings& findings = survey.findings;
   if (!survey_place(scene, findings)) return survey;
+  scene.look = look_at(scene);
   survey_locks(scene, findings);
   if (!survey_git_folder(scene, findings)) return survey;
   survey_references(scene, findings);
-  survey_object_files(scene, findings);
+  const ObjectsLook objects = survey_object_files(scene, findings);
   survey_index(scene, findings);
   survey_operations(scene, findings);
   survey_features(scene, findings);
-  survey_reachable(scene, findings);
+  survey_reachable(scene, objects, findings);
   survey_work_tree(scene, findings);
   return survey;
+}
+
+bool has_needed_mode(const struct stat& found) {
+  const mode_t needed = S_ISDIR(found.st_mode) ? S_IRUSR | S_IWUSR | S_IXUSR : S_IRUSR;
+  return (found.st_mode & needed) == needed;
 }
 
 std::string where_of(const Scene& scene, const fs::path& path) {

@@ -1,7 +1,10 @@
 // A read-only look at a checkout, area by area. Only surveying changes nothing, ever; it is safe on any repository.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,12 +14,22 @@ namespace checkout {
 
 namespace fs = std::filesystem;
 
+class History;
+class KnownSound;
+struct SharedLook;
+
 struct Scene {
   fs::path work_tree;
   fs::path git_folder;  // <work tree>/.git, or what a .git file leads to
   Depth depth = Depth::kQuick;
   LockTrust lock_trust = LockTrust::kAskProcesses;
-  std::string url;  // what the remote should be; empty: whatever it is
+  std::string url;             // what the remote should be; empty: whatever it is
+  bool remote_wanted = false;  // a checkout without a remote is damage
+
+  std::shared_ptr<KnownSound> known_sound;  // across the surveys of one call; may be null
+  std::shared_ptr<const SharedLook> look;   // what several areas ask; of one survey only
+
+  bool deep() const { return depth != Depth::kQuick; }
 };
 
 Scene make_scene(const fs::path& work_tree);
@@ -24,18 +37,23 @@ Scene make_scene(const fs::path& work_tree);
 Survey survey_scene(const Scene& scene);
 
 using Findings = std::vector<Finding>;
+struct ObjectsLook;
 
 // The areas, in the order in which they are looked at. The first two return false when there is no use in going on.
 bool survey_place(const Scene& scene, Findings& findings);       // the checkout's folder and its .git
 bool survey_git_folder(const Scene& scene, Findings& findings);  // HEAD, config, objects/, refs/, caches, leftovers
 void survey_locks(const Scene& scene, Findings& findings);
 void survey_references(const Scene& scene, Findings& findings);  // refs, packed-refs, reflogs
-void survey_object_files(const Scene& scene, Findings& findings);
+// The files of the object database; what was learnt of the objects in them helps survey_reachable.
+ObjectsLook survey_object_files(const Scene& scene, Findings& findings);
 void survey_index(const Scene& scene, Findings& findings);
 void survey_operations(const Scene& scene, Findings& findings);  // half-finished merges and so on
 void survey_features(const Scene& scene, Findings& findings);
-void survey_reachable(const Scene& scene, Findings& findings);
+void survey_reachable(const Scene& scene, const ObjectsLook& objects, Findings& findings);
 void survey_work_tree(const Scene& scene, Findings& findings);
+
+// The owner may read it, and what it is for.
+bool has_needed_mode(const struct stat& found);
 
 // A path relative to the checkout, for people and as the key of a finding.
 std::string where_of(const Scene& scene, const fs::path& path);

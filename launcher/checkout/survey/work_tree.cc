@@ -1,14 +1,16 @@
 #include "launcher/checkout/survey/work_tree.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <git2.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <mutex>
 
+#include "base/unique_fd.h"
 #include "launcher/checkout/git/files.h"
-#include "launcher/checkout/git/history.h"
-#include "launcher/checkout/survey/parallel.h"
+#include "launcher/checkout/objects/parallel.h"
+#include "launcher/checkout/survey/shared_look.h"
 
 // After a power cut a file may have its right size and times and nothing but zero bytes in it. Git, which looks at
 // sizes and times, believes it unchanged, and so does a hard reset. Only a hash of the contents tells.
@@ -50,27 +52,33 @@ bool filtered_hash_fits(git_repository* repository, const IndexEntry& entry) {
          git_oid_equal(&id, &entry.id) != 0;
 }
 
-FileState compare(const Scene& scene, const IndexEntry& entry, const struct stat& index) {
-  const fs::path path = scene.work_tree / entry.path;
-  const auto found = stat_of(path);
-  if (!found) return FileState::kDeleted;
-  const bool quick = scene.depth == Depth::kQuick;
-  if (quick && form_fits(entry, *found) && times_fit(entry, *found)) return FileState::kUnchanged;
-  const auto id = raw_blob_id(path);
+FileState compare(const Scene& scene, int work_tree, const IndexEntry& entry, const struct stat& index) {
+  std::optional<struct stat> found(std::in_place);
+  if (::fstatat(work_tree, entry.path.c_str(), &*found, AT_SYMLINK_NOFOLLOW) != 0) return FileState::kDeleted;
+  if (!scene.deep() && form_fits(entry, *found) && times_fit(entry, *found)) return FileState::kUnchanged;
+  const auto id = raw_blob_id(work_tree, entry.path.c_str(), *found);
   const bool contents_fit = id && git_oid_equal(&*id, &entry.id) != 0;
   if (contents_fit) return form_fits(entry, *found) ? FileState::kUnchanged : FileState::kChanged;
-  if (is_zeroed(path, *found)) return FileState::kZeroed;
+  if (is_zeroed(scene.work_tree / entry.path, *found)) return FileState::kZeroed;
   return looks_unwritten(entry, *found, index) ? FileState::kDamaged : FileState::kChanged;
 }
 
-bool index_differs_from_head(const Scene& scene, const IndexFile& index) {
-  const auto head = head_commit(scene.git_folder);
-  const auto history = History::open(scene.git_folder);
-  if (!head || !history) return !index.entries.empty();
-  const auto tree = history->tree_of_commit(*head);
+// Without these, a file's hash is that of its bytes as they are. (What the user's own settings elsewhere say of line
+// ends is asked before a file is called damaged.)
+bool may_filter_files(const Scene& scene, const SharedLook& look) {
+  if (!look.config || look.config->value("core.autocrlf") || look.config->value("core.eol")) return true;
+  if (is_file(scene.git_folder / "info" / "attributes")) return true;
+  return std::any_of(look.index->entries.begin(), look.index->entries.end(),
+                     [](const IndexEntry& entry) { return entry.path.ends_with(".gitattributes"); });
+}
+
+bool index_differs_from_head(const SharedLook& look) {
+  const IndexFile& index = *look.index;
+  if (!look.head || !look.history) return !index.entries.empty();
+  const auto tree = look.history->tree_of_commit(*look.head);
   if (!tree) return true;
-  if (index.tree && git_oid_equal(&*index.tree, &*tree) != 0) return false;
-  const auto flat = flatten(*history, *tree);
+  if (index.tree && same_id(*index.tree, *tree)) return false;
+  const auto flat = flatten(*look.history, *tree);
   if (!flat || flat->size() != index.entries.size()) return true;
   return !std::all_of(index.entries.begin(), index.entries.end(), [&](const IndexEntry& entry) {
     const auto found = flat->find(entry.path);
@@ -86,31 +94,32 @@ bool WorkTreeState::has_local_changes() const {
 
 WorkTreeState compare_work_tree(const Scene& scene) {
   WorkTreeState state;
-  const fs::path path = scene.git_folder / "index";
-  const auto index = read_index_file(path);
-  const auto index_stat = stat_of(path);
-  if (!index || !index_stat || index->is_split) {
+  const auto look = look_at(scene);
+  const auto& index = look->index;
+  const base::UniqueFd work_tree(::open(scene.work_tree.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!index || !look->index_stat || index->is_split || !work_tree.valid()) {
     state.readable = false;
     return state;
   }
   std::vector<FileState> states(index->entries.size(), FileState::kUnchanged);
   in_parallel(index->entries.size(), [&](std::size_t i) {
     const IndexEntry& entry = index->entries[i];
-    if (!entry.is_submodule() && !entry.skipped) states[i] = compare(scene, entry, *index_stat);
+    if (!entry.is_submodule() && !entry.skipped) states[i] = compare(scene, work_tree.get(), entry, *look->index_stat);
   });
+  const bool may_filter = may_filter_files(scene, *look);
   // End-of-line conversion is libgit2's business, and a repository handle belongs to one thread.
   Repository repository;
   for (std::size_t i = 0; i < states.size(); ++i) {
     if (states[i] == FileState::kUnchanged) continue;
     const IndexEntry& entry = index->entries[i];
-    if (states[i] == FileState::kChanged || states[i] == FileState::kDamaged) {
+    if (states[i] == FileState::kDamaged || (may_filter && states[i] == FileState::kChanged)) {
       if (!repository) repository = open_repository(scene.git_folder, scene.work_tree).value_or(nullptr);
       const auto found = stat_of(scene.work_tree / entry.path);
       if (found && form_fits(entry, *found) && filtered_hash_fits(repository.get(), entry)) continue;
     }
     state.files.push_back({entry.path, states[i]});
   }
-  state.staged_changes = index_differs_from_head(scene, *index);
+  state.staged_changes = index_differs_from_head(*look);
   return state;
 }
 

@@ -91,6 +91,7 @@ base::Result<bool> treat_git_folder(Workshop& workshop, const Finding& finding) 
       return make_folder(workshop, path, {"heads", "tags"});
     case kCommitGraphDamaged:
     case kMultiPackIndexDamaged:
+    case kPackCacheDamaged:
       return away(workshop, path, "a damaged cache", fmt::format("Put the damaged cache {} away.", finding.where));
     case kLeftoverFile:
       if (auto removed = remove_redundant(path); !removed) return base::fail(removed.error());

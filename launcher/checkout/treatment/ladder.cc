@@ -32,6 +32,7 @@ int stage_of(FindingKind kind) {
     case kRemoteMissing:
     case kCommitGraphDamaged:
     case kMultiPackIndexDamaged:
+    case kPackCacheDamaged:
     case kLeftoverFile:
     case kAlternatesDamaged:
       return 0;
@@ -93,7 +94,7 @@ bool is_harmless(const Finding& finding) {
   return finding.treatment.empty() || finding.kind == kStaleLock || finding.kind == kLeftoverFile ||
          finding.kind == kRemoteDiffers || finding.kind == kUpdateInterrupted || finding.kind == kRemoteMissing ||
          finding.kind == kFileZeroed || finding.kind == kFileDamaged || finding.kind == kCommitGraphDamaged ||
-         finding.kind == kMultiPackIndexDamaged;
+         finding.kind == kMultiPackIndexDamaged || finding.kind == kPackCacheDamaged;
 }
 
 class Ladder {
