@@ -19,7 +19,7 @@
 #include "harness/report/terminal.h"
 #include "harness/scenario/parse.h"
 #include "harness/scenario/schema.h"
-#include "harness/services/git_server.h"
+#include "harness/services/service_command.h"
 
 namespace fs = std::filesystem;
 
@@ -272,23 +272,15 @@ int prove(const Words& words) {
   });
 }
 
-int service(const Words& words) {
-  CLI::App app{"A service of a world; started by simrun itself.", "simrun service"};
-  std::string kind;
-  services::GitServer server;
-  app.add_option("kind", kind)->required();
-  app.add_option("--root", server.root)->required();
-  app.add_option("--descriptor", server.descriptor)->required();
-  app.add_option("--log", server.log)->required();
-  if (const auto done = parse(app, words)) return *done;
-  if (kind != "git") return complain("unknown service " + kind);
-  return services::run_git_server(server);
-}
-
 const std::map<std::string, std::function<int(const Words&)>>& commands() {
   static const std::map<std::string, std::function<int(const Words&)>> table{
-      {"prove", prove},  {"check", check},   {"doctor", doctor},   {"list", list},
-      {"new", make_new}, {"schema", schema}, {"service", service},
+      {"prove", prove},
+      {"check", check},
+      {"doctor", doctor},
+      {"list", list},
+      {"new", make_new},
+      {"schema", schema},
+      {"service", services::run_service},
   };
   return table;
 }

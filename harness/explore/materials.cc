@@ -1,14 +1,12 @@
 #include "harness/explore/materials.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "harness/explore/git_service.h"
 #include "harness/faults/edits.h"
 #include "harness/faults/file_damage.h"
 #include "harness/faults/git_damage.h"
@@ -18,24 +16,6 @@
 namespace explore {
 
 namespace fs = std::filesystem;
-
-static constexpr int kGitPort = 8418;
-
-// A socket that already listens, so that nobody has to wait for the server to come up.
-static base::Result<base::UniqueFd> listen_on_loopback(int port) {
-  base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM, 0));
-  const int yes = 1;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(socket.get(), 64) != 0) {
-    return base::fail(base::system_error(errno, "listen for git inside the world"));
-  }
-  return socket;
-}
 
 static std::string seconds_text(scenario::Duration duration) {
   return fmt::format("{}", std::chrono::duration<double>(duration).count());
@@ -64,26 +44,15 @@ static std::map<std::string, std::string> environment(const scenario::Scenario& 
   return result;
 }
 
-// "https://github.com/nexthybrid/AReaL.git" -> {"https://github.com/", "nexthybrid/AReaL.git"}
-static std::pair<std::string, std::string> split_url(const std::string& url) {
-  const auto scheme = url.find("://");
-  const auto slash = url.find('/', scheme == std::string::npos ? 0 : scheme + 3);
-  if (slash == std::string::npos) return {url, {}};
-  return {url.substr(0, slash + 1), url.substr(slash + 1)};
-}
-
 base::Result<void> place_services(pod::Materials& materials, const scenario::Scenario& scenario,
-                                  const Settings& settings, const std::string& folder, base::UniqueFd& listener) {
+                                  const Settings& settings, const std::string& folder) {
   materials.folder = folder;
-  materials.upstream_path = folder + "/upstream/" + split_url(scenario.repository.url).second;
-  auto socket = listen_on_loopback(kGitPort);
-  if (!socket) return base::fail(socket.error());
-  listener = std::move(*socket);
+  materials.services.clear();  // of the world that these materials may come from
+  materials.service_descriptors.clear();
+  materials.service_sockets.clear();
   materials.answers_log = folder + "/answers.log";
   if (auto placed = pod::place_file(materials.answers_log, ""); !placed) return base::fail(placed.error());
-  materials.service_descriptors = {listener.get()};
-  materials.services = {{settings.simrun, "service", "git", "--root", folder + "/upstream", "--descriptor",
-                         fmt::format("{}", listener.get()), "--log", materials.answers_log}};
+  if (auto added = place_git_service(materials, scenario, settings); !added) return added;
   materials.hands.commit_upstream = [upstream = materials.upstream_path, branch = scenario.repository.branch,
                                      epoch = settings.epoch_seconds](const scenario::UpstreamCommit& commit,
                                                                      scenario::Duration at) -> base::Result<void> {
@@ -94,7 +63,7 @@ base::Result<void> place_services(pod::Materials& materials, const scenario::Sce
 }
 
 base::Result<pod::Materials> gather(const scenario::Scenario& scenario, const Settings& settings,
-                                    const std::string& folder, base::UniqueFd& listener) {
+                                    const std::string& folder) {
   pod::Materials materials;
   materials.folder = folder;
   materials.epoch_seconds = settings.epoch_seconds;
@@ -104,20 +73,17 @@ base::Result<pod::Materials> gather(const scenario::Scenario& scenario, const Se
   }
   if (!settings.podlaunch.empty()) materials.programs["/usr/local/bin/podlaunch"] = settings.podlaunch;
 
-  const auto [host, repository] = split_url(scenario.repository.url);
-  materials.files["/etc/gitconfig"] =
-      fmt::format("[url \"http://127.0.0.1:{}/\"]\n\tinsteadOf = {}\n[init]\n\tdefaultBranch = main\n", kGitPort, host);
   materials.hands.damage = faults::apply_damage;
   materials.hands.edit = faults::apply_user_edit;
   materials.hands.damage_file = faults::damage_file;
   const std::string fixture = settings.fixtures + "/repositories/" + scenario.repository.fixture;
-  if (auto made = faults::make_upstream(folder + "/upstream/" + repository, fixture, scenario.repository.branch,
+  name_git_host(materials, scenario);
+  if (auto made = faults::make_upstream(upstream_path(materials, scenario), fixture, scenario.repository.branch,
                                         settings.epoch_seconds);
       !made) {
     return base::fail(made.error());
   }
-  if (auto placed = place_services(materials, scenario, settings, folder, listener); !placed)
-    return base::fail(placed.error());
+  if (auto placed = place_services(materials, scenario, settings, folder); !placed) return base::fail(placed.error());
   return materials;
 }
 

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
 #include "harness/explore/workers.h"
 #include "harness/pod/world.h"
 #include "harness/scenario/scenario.h"
@@ -12,14 +11,13 @@
 namespace explore {
 
 // Creates the upstream repository, the listening sockets and the rest below `folder`, in the world's namespaces.
-// `listener` is kept open by the caller as long as the world lives.
 base::Result<pod::Materials> gather(const scenario::Scenario& scenario, const Settings& settings,
-                                    const std::string& folder, base::UniqueFd& listener);
+                                    const std::string& folder);
 
 // The part of it that belongs to one network namespace and one folder: sockets, services, and the hands that reach into
 // the upstream repository, which must be there.
 base::Result<void> place_services(pod::Materials& materials, const scenario::Scenario& scenario,
-                                  const Settings& settings, const std::string& folder, base::UniqueFd& listener);
+                                  const Settings& settings, const std::string& folder);
 
 // Copies the disks as they were left, and the container's output, to a new folder, and returns its path.
 std::string keep_world(const scenario::Scenario& scenario, const pod::WorldRecord& record);

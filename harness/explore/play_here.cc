@@ -9,8 +9,7 @@ namespace explore {
 oracle::ScenarioResult play_here(const scenario::Scenario& scenario, const Settings& settings) {
   const auto folder = pod::enter_world();
   if (!folder) return setup_error(scenario, folder.error().message());
-  base::UniqueFd listener;
-  auto materials = gather(scenario, settings, *folder, listener);
+  auto materials = gather(scenario, settings, *folder);
   if (!materials) return setup_error(scenario, materials.error().message());
   const auto reference = train_without_interruption(scenario, settings.fixtures, *folder + "/reference");
   if (!reference) return setup_error(scenario, reference.error().message());

@@ -23,6 +23,7 @@ using scenario::Outcome;
 // This many boots in a row that end by themselves without progress end the world: enough for the oracle to call it a
 // loop.
 static constexpr int kIdleBootsMax = 6;
+static constexpr int kIdleBootsBesideFaultsMax = 30;
 
 static std::string read_all(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -260,15 +261,23 @@ void World::Play::end_boot(base::WaitStatus status) {
   boot.trace.listing_changed = std::move(listing_changed);
   boot.trace.read_set = observation_.take_read_set();
   boot.trace.unobserved.assign(stage_->not_covered().begin(), stage_->not_covered().end());
-  const std::string answers = read_all(materials_.answers_log);
-  for (std::size_t from = answers_read_; from < answers.size();) {
-    const auto end = std::min(answers.find('\n', from), answers.size());
-    boot.trace.answers.push_back(answers.substr(from, end - from));
-    from = end + 1;
-  }
+  boot.trace.answers = take_answers();
+  boot.disturbed = take_spoilt_answers(boot.trace.answers) || boot.disturbed;
   event(EventKind::kBootEnd, status.describe());
   if (materials_.points != nullptr) materials_.points->boot_ended(boot.number);
   plan_next_boot(boot);
+}
+
+// What the services have answered since the boot began.
+std::vector<std::string> World::Play::take_answers() {
+  std::vector<std::string> lines;
+  const std::string answers = read_all(materials_.answers_log);
+  for (std::size_t from = answers_read_; from < answers.size();) {
+    const auto end = std::min(answers.find('\n', from), answers.size());
+    lines.push_back(answers.substr(from, end - from));
+    from = end + 1;
+  }
+  return lines;
 }
 
 void World::Play::plan_next_boot(const Boot& boot) {
@@ -307,7 +316,8 @@ bool World::Play::loops() const {
     if (boot->ended_by != BootEnd::kOwnExit || boot->disturbed || progressed) break;
     ++idle;
   }
-  return idle >= kIdleBootsMax;
+  // A fault that waits for a request which does not come changes nothing any more.
+  return idle >= (network_may_change() ? kIdleBootsBesideFaultsMax : kIdleBootsMax);
 }
 
 void World::Play::note_activity() {
@@ -319,7 +329,9 @@ void World::Play::note_activity() {
 }
 
 void World::Play::consider_settled() {
-  if (attempt_ || boot_planned_ || timeline_.waits_for_later() || heals_due_ > 0) return note_activity();
+  if (attempt_ || boot_planned_ || timeline_.waits_for_later() || heals_due_ > 0 || network_heals_later()) {
+    return note_activity();
+  }
   if (!finished_) {
     for (const auto& line : stage_->waiting()) event(EventKind::kNote, line);
   }
@@ -346,7 +358,8 @@ void World::Play::finish_record() {
     Boot& boot = record_.boots.back();
     boot.end = now();
     boot.best_step_after = best_step_;
-    boot.disturbed = disturbed_;
+    boot.trace.answers = take_answers();
+    boot.disturbed = take_spoilt_answers(boot.trace.answers) || disturbed_;
   }
   if (attempt_) record_.attempts[*attempt_].end = now();
   record_.not_covered.assign(stage_->not_covered().begin(), stage_->not_covered().end());
@@ -359,6 +372,7 @@ void World::Play::finish_record() {
     record_.rest_of_pod = disks_->container_root();
   }
   record_.pending = timeline_.pending();
+  report_idle_network_rules();
   record_.pending_timeline = !record_.pending.empty();
 }
 
@@ -403,13 +417,6 @@ void World::Play::path_used(const stage::PathUse& use) {
   observation_.note(use);
 }
 
-// The pod's disks are made of tmpfs; programs that ask the mount table what will survive must hear what is played.
-std::string World::Play::instead_of(const std::string& path) {
-  if (!path.starts_with("/proc/")) return {};
-  if (path.ends_with("/mountinfo")) return kMountinfoFile;
-  return path.ends_with("/mounts") ? kMountsFile : "";
-}
-
 void World::Play::syscall_entered(const stage::Process&, const stage::Syscall& syscall) {
   const auto due = timeline_.syscall(syscall.name);
   if (!due.empty()) act_on(due);
@@ -419,16 +426,8 @@ void World::Play::executed(const stage::Process& process) {
   act_on(timeline_.program(process.program.substr(process.program.rfind('/') + 1)));
 }
 
-int World::Play::connecting(const stage::Process&, bool is_local_socket) {
-  return network_down_ && !is_local_socket ? ENETUNREACH : 0;
-}
-
 int World::Play::mark(const stage::Process& process, const std::string& what) {
-  if (what == "pip") {
-    if (pip_failures_left_ == 0) return ENOENT;
-    if (pip_failures_left_ > 0) --pip_failures_left_;
-    return 0;
-  }
+  if (what.starts_with("pip")) return pip_mark(what);
   const auto slash = what.find('/');
   if (slash == std::string::npos) return ENOENT;
   return trainer_mark(process, what.substr(0, slash), std::atoi(what.c_str() + slash + 1));

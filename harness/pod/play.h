@@ -13,6 +13,7 @@
 #include "harness/pod/disks.h"
 #include "harness/pod/launch.h"
 #include "harness/pod/manifest.h"
+#include "harness/pod/network_rules.h"
 #include "harness/pod/observation.h"
 #include "harness/pod/restart_policy.h"
 #include "harness/pod/timeline.h"
@@ -41,7 +42,7 @@ class World::Play : public stage::Watcher {
   std::string instead_of(const std::string& path) override;
   void syscall_entered(const stage::Process& process, const stage::Syscall& syscall) override;
   void executed(const stage::Process& process) override;
-  int connecting(const stage::Process& process, bool is_local_socket) override;
+  int connecting(const stage::Process& process, const stage::Peer& peer) override;
   void ended(const stage::Process& process, base::WaitStatus status) override;
   bool drain() override;
   stage::Order changing(const stage::Change& change) override;
@@ -79,6 +80,7 @@ class World::Play : public stage::Watcher {
   void do_action(const scenario::KillContainer& action);
   void do_action(const scenario::RecreatePod& action);
   void do_action(const scenario::NetworkDown& action);
+  void do_action(const scenario::NetworkFault& action);
   void do_action(const scenario::UpstreamCommit& action);
   void do_action(const scenario::UserEdit& action);
   void do_action(const scenario::GitDamage& action);
@@ -98,6 +100,16 @@ class World::Play : public stage::Watcher {
   bool drain_visits();
   void publish_gpus();
   stage::FaultPoints traps() const;
+
+  // The network (play_network.cc)
+  template <class Concerns>
+  bool strikes(Concerns concerns);
+  int pip_mark(const std::string& what);
+  std::vector<std::string> take_answers();
+  bool take_spoilt_answers(const std::vector<std::string>& answers);
+  bool network_may_change() const;
+  bool network_heals_later() const;
+  void report_idle_network_rules();
 
   // What is seen
   void event(EventKind kind, std::string text, int step = -1);
@@ -136,8 +148,10 @@ class World::Play : public stage::Watcher {
 
   // Faults that last
   bool network_down_ = false;
-  int pip_failures_left_ = 0;  // -1: all
-  int heals_due_ = 0;          // of disks
+  std::vector<NetworkRule> network_rules_;  // all that ever began
+  std::string struck_fault_;                // the last one that the world itself answered with
+  int pip_failures_left_ = 0;               // -1: all
+  int heals_due_ = 0;                       // of disks
   const bool disks_can_fail_;
   std::map<int, scenario::GpuFaultKind> gpu_faults_;  // by index; of this host's GPUs
   scenario::NvidiaSmiKind nvidia_smi_ = scenario::NvidiaSmiKind::kWorks;

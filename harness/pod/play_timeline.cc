@@ -106,19 +106,6 @@ void World::Play::do_action(const scenario::RecreatePod&) {
   interrupt_pod(policy_.spot_grace, BootEnd::kRecreated, policy_.spot_return);
 }
 
-void World::Play::do_action(const scenario::NetworkDown& action) {
-  network_down_ = true;
-  stage_->hold_services();
-  if (action.lasting <= Duration::zero()) return;
-  stage_->at((now() + action.lasting).count(), [this] {
-    network_down_ = false;
-    disturbed_ = true;
-    stage_->release_services();
-    event(EventKind::kHeal, "network up");
-    note_activity();
-  });
-}
-
 void World::Play::do_action(const scenario::UpstreamCommit& action) {
   if (auto done = materials_.hands.commit_upstream(action, now()); !done) give_up(done.error());
 }

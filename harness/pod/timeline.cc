@@ -111,6 +111,15 @@ struct Describe {
     return down.lasting > scenario::Duration::zero() ? "network down for " + clock_text(down.lasting)
                                                      : "network down for good";
   }
+  std::string operator()(const scenario::NetworkFault& fault) const {
+    std::string text = fmt::format("{}: {}", fault.service, fault.fault);
+    if (fault.request > 1) text += fmt::format(", from request {} on", fault.request);
+    if (fault.after_percent > 0) text += fmt::format(", after {}% of the answer", fault.after_percent);
+    if (fault.after_bytes > 0) text += fmt::format(", after {} bytes", fault.after_bytes);
+    if (fault.times > 0) text += fault.times == 1 ? ", once" : fmt::format(", {} times", fault.times);
+    if (fault.lasting > scenario::Duration::zero()) return text + ", for " + clock_text(fault.lasting);
+    return fault.times == 0 ? text + ", for good" : text;
+  }
   std::string operator()(const scenario::UpstreamCommit&) const { return "a commit upstream"; }
   std::string operator()(const scenario::UserEdit& edit) const {
     switch (edit.kind) {

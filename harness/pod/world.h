@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "harness/pod/disks.h"
 #include "harness/pod/record.h"
 #include "harness/scenario/scenario.h"
@@ -42,13 +43,16 @@ class PointWatcher {
 
 // What a world is made of besides its scenario.
 struct Materials {
-  std::string folder;                              // on the world's tmpfs
-  std::map<std::string, std::string> programs;     // path in the pod -> file to copy there
-  std::map<std::string, std::string> files;        // path in the pod -> content
-  std::map<std::string, std::string> environment;  // of the pod's first process
-  std::vector<std::vector<std::string>> services;  // command lines, traced and on the world's clock
-  std::vector<int> service_descriptors;            // kept open in them
-  std::string answers_log;                         // a file to which services write what they answered
+  std::string folder;                                            // on the world's tmpfs
+  std::map<std::string, std::string> programs;                   // path in the pod -> file to copy there
+  std::map<std::string, std::string> files;                      // path in the pod -> content
+  std::map<std::string, std::string> environment;                // of the pod's first process
+  std::vector<std::vector<std::string>> services;                // command lines, traced and on the world's clock
+  std::vector<int> service_descriptors;                          // kept open in them
+  std::vector<std::shared_ptr<base::UniqueFd>> service_sockets;  // which own those of them that listen
+  std::string answers_log;                                       // a file to which services write what they answered
+  std::map<std::string, int> service_ports;                      // where the services of scenarios are to be found
+  std::map<std::string, std::string> network_rules;              // of those behind a proxy: the file that it reads
   std::string upstream_path;
   Hands hands;
   std::string image;               // a folder with what the pod's image has besides; empty: one within `folder`

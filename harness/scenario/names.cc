@@ -46,6 +46,18 @@ const Names& trainer_fault_names() {
   return names;
 }
 
+const Names& network_fault_names() {
+  static const Names names{"refuse",   "dns-failure",   "half-open",      "stall",     "slow",
+                           "reset",    "http-401",      "http-403",       "http-404",  "http-429",
+                           "http-500", "redirect-loop", "truncated-pack", "wrong-pack"};
+  return names;
+}
+
+const Names& network_service_names() {
+  static const Names names{"git", "pip"};
+  return names;
+}
+
 const Names& edit_kind_names() {
   static const Names names{"modify", "untracked", "commit"};
   return names;

@@ -16,6 +16,8 @@ const Names& oracle_names();
 const Names& outcome_names();
 const Names& disk_kind_names();
 const Names& trainer_fault_names();
+const Names& network_fault_names();    // besides `down`
+const Names& network_service_names();  // whose answers can be spoilt
 const Names& edit_kind_names();
 const Names& file_damage_names();
 const Names& disk_fault_names();

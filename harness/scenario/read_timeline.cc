@@ -67,20 +67,6 @@ const Section<SpotInterrupt>& spot_interrupt_section() {
   return section;
 }
 
-const Section<NetworkDown>& network_section() {
-  static const Section<NetworkDown> section{
-      {"network", [](Reader& reader, const YAML::Node& node, NetworkDown&) { (void)reader.choice(node, {"down"}); },
-       true},
-      {"for",
-       [](Reader& reader, const YAML::Node& node, NetworkDown& down) {
-         const bool for_good = node.IsScalar() && node.Scalar() == "ever";
-         down.lasting = for_good ? Duration(0) : reader.positive_duration(node);
-       },
-       true},
-  };
-  return section;
-}
-
 static std::string relative_path(Reader& reader, const YAML::Node& node) {
   const std::string text = reader.text(node);
   const std::filesystem::path path = text;
@@ -215,11 +201,7 @@ static const Names& action_keys() {
 
 static Action read_action(Reader& reader, const YAML::Node& node) {
   if (!node.IsMap()) return plain_action(reader, node);
-  if (node["network"].IsDefined()) {
-    NetworkDown down;
-    read_section(reader, node, network_section(), down);
-    return down;
-  }
+  if (node["network"].IsDefined()) return read_network(reader, node);
   Action action = KillContainer{};
   if (read_wide_action(reader, node, action)) return action;
   if (node.size() != 1) {

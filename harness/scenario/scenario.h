@@ -98,6 +98,18 @@ struct RecreatePod {};
 struct NetworkDown {
   Duration lasting{0};  // zero: for good
 };
+// What a service of the world does to those who ask it; docs/fault-model.md says what each name means.
+struct NetworkFault {
+  std::string fault;            // a name from network_fault_names()
+  std::string service = "git";  // a name from network_service_names()
+  int request = 1;              // the first request it strikes, counted from when the fault begins
+  int times = 1;                // how many it strikes; 0: all of them
+  Duration lasting{0};          // zero: until `times` is used up
+  // Where in the answer: so many bytes, or this part of it.
+  std::uint64_t after_bytes = 0;
+  int after_percent = 0;
+  std::uint64_t bytes_per_second = 1024;  // of `slow`
+};
 // Both empty: a default file with numbered content.
 struct UpstreamCommit {
   std::string path;
@@ -184,9 +196,9 @@ struct NvidiaSmiFault {
   NvidiaSmiKind kind;
 };
 
-using Action = std::variant<SpotInterrupt, KillContainer, RecreatePod, NetworkDown, UpstreamCommit, UserEdit, GitDamage,
-                            TrainerFault, PipFails, ClockJump, FileDamage, DiskFault, EnvironmentChange, Exec, GpuFault,
-                            NvidiaSmiFault>;
+using Action = std::variant<SpotInterrupt, KillContainer, RecreatePod, NetworkDown, NetworkFault, UpstreamCommit,
+                            UserEdit, GitDamage, TrainerFault, PipFails, ClockJump, FileDamage, DiskFault,
+                            EnvironmentChange, Exec, GpuFault, NvidiaSmiFault>;
 
 struct TimelineEntry {
   Moment when;

@@ -27,7 +27,6 @@ void read_start(Reader& reader, const YAML::Node& node, Start& start);
 const Section<TimelineEntry>& timeline_section();
 const Section<Moment>& moment_section();
 const Section<SpotInterrupt>& spot_interrupt_section();
-const Section<NetworkDown>& network_section();
 const Section<UpstreamCommit>& upstream_commit_section();
 const Section<UserEdit>& user_edit_section();
 const Names& plain_action_names();    // actions that are a word alone
@@ -44,6 +43,11 @@ bool read_wide_action(Reader& reader, const YAML::Node& node, Action& action);  
 void read_environment_change(Reader& reader, const YAML::Node& node, Action& action);
 void read_exec(Reader& reader, const YAML::Node& node, Action& action);
 NvidiaSmiKind nvidia_smi_kind(Reader& reader, const YAML::Node& node);
+
+// read_network.cc: what the network does
+struct NetworkWords;
+const Section<NetworkWords>& network_section();
+Action read_network(Reader& reader, const YAML::Node& node);
 
 // read_expect.cc: how it should end
 const Section<Expect>& expect_section();

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
+#include <netinet/in.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -244,7 +245,13 @@ void Stage::map_times(Thread& thread, const user_regs_struct& registers) {
 
 void Stage::enter_connect(Thread& thread, const user_regs_struct& registers) {
   const auto family = read_value<sa_family_t>(thread.id, argument(registers, 1));
-  const int error = family ? watcher_.connecting(*thread.process, *family == AF_UNIX) : 0;
+  Peer peer{.is_local = family == AF_UNIX};
+  // In both families of internet addresses the port comes first.
+  if (family == AF_INET || family == AF_INET6) {
+    const auto port = read_value<in_port_t>(thread.id, argument(registers, 1) + offsetof(sockaddr_in, sin_port));
+    peer.port = ntohs(port.value_or(0));
+  }
+  const int error = family ? watcher_.connecting(*thread.process, peer) : 0;
   if (error != 0) return answer(thread, registers, -error);
   resume(thread, PTRACE_CONT);
 }

@@ -40,6 +40,12 @@ struct PathUse {
   bool follows;                    // a link at the end of the path is followed
 };
 
+// Whom a socket is being connected to.
+struct Peer {
+  bool is_local = false;  // a socket of this machine's file system
+  int port = 0;           // of an internet address
+};
+
 // What the stage tells its owner. Any of these may kill tracees, by signal only.
 class Watcher {
  public:
@@ -57,7 +63,7 @@ class Watcher {
   virtual Order changing(const Change&) { return GoUnwatched{}; }
   virtual void changed(const Change&, long /*result*/) {}
   // 0, or the errno with which the connection fails.
-  virtual int connecting(const Process& process, bool is_local_socket) = 0;
+  virtual int connecting(const Process& process, const Peer& peer) = 0;
   virtual void ended(const Process& process, base::WaitStatus status) = 0;
   // Reads what the tracees have written to the world's pipes. True when there was something.
   virtual bool drain() = 0;

@@ -27,7 +27,7 @@ class Audience : public Watcher {
   std::string instead_of(const std::string&) override { return {}; }
   void syscall_entered(const Process&, const Syscall&) override {}
   void executed(const Process& process) override { programs.push_back(process.spawn_path); }
-  int connecting(const Process&, bool) override { return 0; }
+  int connecting(const Process&, const Peer&) override { return 0; }
   void ended(const Process& process, base::WaitStatus status) override {
     if (process.id != first) return;
     end = status;

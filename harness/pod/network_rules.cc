@@ -1,0 +1,48 @@
+#include "harness/pod/network_rules.h"
+
+#include <fmt/format.h>
+
+#include <sstream>
+
+namespace pod {
+
+bool NetworkRule::over(Duration now) const {
+  return (until != Duration::zero() && now >= until) || (fault.times > 0 && struck >= fault.times);
+}
+
+bool NetworkRule::strike(Duration now) {
+  if (over(now) || ++seen < fault.request) return false;
+  ++struck;
+  return true;
+}
+
+std::string encode(const NetworkRule& rule) {
+  const scenario::NetworkFault& fault = rule.fault;
+  return fmt::format("{} {} {} {} {} {} {} {} {}", rule.id, fault.fault, fault.service, fault.request, fault.times,
+                     rule.until.count(), fault.after_bytes, fault.after_percent, fault.bytes_per_second);
+}
+
+std::optional<NetworkRule> decode_network_rule(const std::string& line) {
+  NetworkRule rule;
+  scenario::NetworkFault& fault = rule.fault;
+  Duration::rep until = 0;
+  std::istringstream words(line);
+  words >> rule.id >> fault.fault >> fault.service >> fault.request >> fault.times >> until >> fault.after_bytes >>
+      fault.after_percent >> fault.bytes_per_second;
+  if (!words) return std::nullopt;
+  rule.until = Duration(until);
+  return rule;
+}
+
+static constexpr std::string_view kSpoilt = "spoilt by ";
+
+std::string spoilt_line(const NetworkRule& rule, const std::string& request) {
+  return fmt::format("{}{} {}: {}\n", kSpoilt, rule.id, rule.fault.fault, request);
+}
+
+std::optional<int> rule_of_spoilt_line(const std::string& line) {
+  if (!line.starts_with(kSpoilt)) return std::nullopt;
+  return std::atoi(line.c_str() + kSpoilt.size());
+}
+
+}  // namespace pod
