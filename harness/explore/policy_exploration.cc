@@ -83,11 +83,6 @@ std::optional<BadTurn> judge(const PolicyOnTrial& trial, std::uint32_t node, con
 
 }  // namespace
 
-bool is_progress(const Turn& turn) {
-  if (saw<Progressed>(turn)) return true;
-  return saw<BootBegan>(turn) && std::get<BootBegan>(*turn.observation).progress_found;
-}
-
 bool is_release(const PolicyOnTrial& trial, const State& state, const Turn& turn) {
   if (!turn.observation || (state.place != Place::kHeld && !state.held)) return false;
   const HoldRecord hold = state.history.hold.value_or(HoldRecord{});
@@ -103,7 +98,7 @@ bool is_release(const PolicyOnTrial& trial, const State& state, const Turn& turn
 }
 
 std::optional<BarrenEdge> barren_edge(const PolicyOnTrial& trial, const State& state, const Turn& turn) {
-  if (is_progress(turn) || is_stop(trial, turn)) return std::nullopt;
+  if (turn.progress || is_stop(trial, turn)) return std::nullopt;
   if (decided<policy::Run>(turn) && is_release(trial, state, turn)) return std::nullopt;
   BarrenEdge edge;
   edge.boot = saw<BootBegan>(turn);

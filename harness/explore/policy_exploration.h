@@ -67,7 +67,6 @@ class PolicyExploration {
 
 // Whether the turn leads out of a hold because something changed or somebody said so.
 bool is_release(const PolicyOnTrial& trial, const State& state, const Turn& turn);
-bool is_progress(const Turn& turn);
 
 // The turn as a barren edge, without its target; nothing where the turn is of another kind.
 std::optional<BarrenEdge> barren_edge(const PolicyOnTrial& trial, const State& state, const Turn& turn);

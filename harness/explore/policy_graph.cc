@@ -1,16 +1,18 @@
 // The environment of the proof. It may do anything that is possible at all, at any time and in any order; it need not
 // be likely. Possible means:
 //
-//   no process       the platform starts a boot (configuration and GPUs as before, as when held, or new; with or
-//   without
-//                    progress found on disk), or the ledger turns out to be unusable before the boot can be recorded
-//   any process      killed without a word, told to end, the ledger lost, obstacles, time, the clock, releases, new
-//   commits bootstrap        a phase fails of any cause, with the fingerprint of the failure before or another; an
-//   attempt begins attempt          progress; an end of any cause, with either fingerprint, with or without an older
-//   checkpoint concluding       publishing or stopping fails
+//   no process   the platform starts a boot (configuration and GPUs as before, as when held, or new; with or without
+//                progress found on disk), or the ledger turns out to be unusable before the boot can be recorded
+//   any process  killed without a word, told to end, the ledger lost, obstacles, time, the clock, releases, commits
+//   bootstrap    a phase fails of any cause, with the fingerprint of the failure before or another; an attempt begins
+//   attempt      a claim of progress; an end of any cause, with either fingerprint, with or without an older checkpoint
+//   concluding   publishing or stopping fails
 //
 // Kills between any two of these are states of their own, since each state can be followed by a kill. A kill between an
 // observation and its record is the kill before that observation.
+//
+// Claims of progress are free, a minute is not: the run got further only where a claim and a minute of the same attempt
+// come together. The proof keeps account of both by itself and does not ask the policy.
 
 #include "harness/explore/policy_graph.h"
 
@@ -66,9 +68,8 @@ std::uint64_t relative(std::uint64_t remembered, std::uint64_t current) {
   return remembered == current ? now : then;
 }
 
-std::uint64_t seconds_limit(const Limits& limits) {
-  if (limits.seconds_max == 0 || limits.paid_seconds_max == 0) return limits.seconds_max + limits.paid_seconds_max;
-  return std::max(limits.seconds_max, limits.paid_seconds_max);
+unsigned same_failures_max(const Limits& limits) {
+  return std::max({limits.same_failures, limits.same_failures_unknown, limits.same_failures_environment});
 }
 
 }  // namespace
@@ -76,17 +77,17 @@ std::uint64_t seconds_limit(const Limits& limits) {
 std::uint64_t key_of(const State& state, const Limits& limits) {
   const History& history = state.history;
   Packer packer;
-  packer.add(std::min(history.same_failures, limits.same_failures), 3);
+  packer.add(std::min(history.same_failures, same_failures_max(limits)), 3);
   packer.add(std::min(history.failures, limits.failures), 4);
-  packer.add(std::min(history.transients, limits.transients), 5);
-  packer.add(std::min(history.preemptions, limits.preemptions), 6);
-  packer.add(std::min(history.unclean_ends, limits.unclean_ends), 4);
+  packer.add(std::min(history.transients, limits.transients), 4);
+  packer.add(std::min(history.preemptions, limits.preemptions), 5);
+  packer.add(std::min(history.unclean_ends, limits.unclean_ends), 3);
   packer.add(history.older_checkpoint_tried, 1);
-  packer.add(history.same_failures > 0 ? 1 : 0, 1);
+  packer.add(history.fingerprint != 0 ? 1 : 0, 1);
   packer.add(relative(history.failure_hardware, history.hardware), 2);
   packer.add(history.failed_on_other_hardware, 1);
   packer.add(history.finished, 1);
-  packer.add(std::min(history.conclusion_failures, limits.conclusion_failures), 4);
+  packer.add(std::min(history.conclusion_failures, limits.conclusion_failures), 3);
   packer.add(history.hold ? 1 + static_cast<std::uint64_t>(history.hold->reason) : 0, 5);
   const HoldRecord hold = history.hold.value_or(HoldRecord{});
   packer.add(relative(hold.configuration, history.configuration), 2);
@@ -97,12 +98,16 @@ std::uint64_t key_of(const State& state, const Limits& limits) {
   packer.add(history.attempt_open, 1);
   packer.add(history.told_to_end, 1);
   packer.add(history.progressed, 1);
+  packer.add(history.attempt_seconds / History::lasting_seconds, 1);
   packer.add(history.ledger_lost, 1);
   packer.add(static_cast<std::uint64_t>(state.place), 2);
   packer.add(state.done, 1);
   packer.add(state.held, 1);
+  packer.add(state.lasted, 1);
+  packer.add(state.claimed, 1);
   packer.add(std::min(history.attempts_used, limits.attempts_max), 4);
-  packer.add(std::min(history.seconds_used, seconds_limit(limits)), 2);
+  packer.add(std::min(history.seconds_used, limits.seconds_max) / History::lasting_seconds, 2);
+  packer.add(std::min(history.seconds_paid, limits.paid_seconds_max) / History::lasting_seconds, 2);
   return packer.key();
 }
 
@@ -112,15 +117,15 @@ State state_of(std::uint64_t key) {
   Unpacker unpacker(key);
   history.same_failures = unpacker.number(3);
   history.failures = unpacker.number(4);
-  history.transients = unpacker.number(5);
-  history.preemptions = unpacker.number(6);
-  history.unclean_ends = unpacker.number(4);
+  history.transients = unpacker.number(4);
+  history.preemptions = unpacker.number(5);
+  history.unclean_ends = unpacker.number(3);
   history.older_checkpoint_tried = unpacker.flag();
   history.fingerprint = unpacker.take(1);
   history.failure_hardware = unpacker.take(2);
   history.failed_on_other_hardware = unpacker.flag();
   history.finished = unpacker.flag();
-  history.conclusion_failures = unpacker.number(4);
+  history.conclusion_failures = unpacker.number(3);
   const int reason = static_cast<int>(unpacker.take(5)) - 1;
   HoldRecord hold;
   hold.configuration = unpacker.take(2);
@@ -135,12 +140,16 @@ State state_of(std::uint64_t key) {
   history.attempt_open = unpacker.flag();
   history.told_to_end = unpacker.flag();
   history.progressed = unpacker.flag();
+  history.attempt_seconds = unpacker.number(1) * History::lasting_seconds;
   history.ledger_lost = unpacker.flag();
   state.place = static_cast<Place>(unpacker.take(2));
   state.done = unpacker.flag();
   state.held = unpacker.flag();
+  state.lasted = unpacker.flag();
+  state.claimed = unpacker.flag();
   history.attempts_used = unpacker.take(4);
-  history.seconds_used = unpacker.take(2);
+  history.seconds_used = unpacker.take(2) * History::lasting_seconds;
+  history.seconds_paid = unpacker.take(2) * History::lasting_seconds;
   history.configuration = now;
   history.hardware = now;
   return state;
@@ -205,7 +214,7 @@ class TurnList {
       add(CommitSeen{identity});
       add(ConfigurationSeen{identity});
     }
-    add(TimePassed{1});
+    add(TimePassed{History::lasting_seconds});
     add(ClockStrange{});
     for (const auto obstacle : {Obstacle::kSecretMissing, Obstacle::kGpusMissing, Obstacle::kGpuCheckHung,
                                 Obstacle::kCheckpointsLost, Obstacle::kLeasedElsewhere, Obstacle::kStopUnsafe}) {
@@ -250,7 +259,8 @@ class TurnList {
       add(AttemptBegan{});
       return add(PhaseFailed{Phase::kSetup, Cause::kUnknown, now});
     }
-    add(Progressed{});
+    if (!state_.claimed) add(Progressed{});
+    if (state_.claimed && !state_.lasted) add(TimePassed{History::lasting_seconds});
     add(AttemptEnded{Cause::kUnknown, now, false});
     add(AttemptEnded{Cause::kUnknown, other, false});
     add(AttemptEnded{Cause::kFinished, now, false});
@@ -269,6 +279,23 @@ class TurnList {
   std::vector<Turn>& turns_;
 };
 
+// Claims and minutes, as the proof counts them: what the ledger could not take does not count for anybody.
+void account(const State& before, Turn& turn) {
+  const Observation& observation = *turn.observation;
+  State& next = turn.next;
+  const bool written = !before.history.ledger_lost;
+  const auto* boot = std::get_if<BootBegan>(&observation);
+  const bool claims = std::holds_alternative<Progressed>(observation) || (boot != nullptr && boot->progress_found);
+  const bool lasts = std::holds_alternative<TimePassed>(observation) && before.history.attempt_open;
+  next.claimed = before.claimed || (claims && written);
+  next.lasted = before.lasted || (lasts && written);
+  turn.progress = next.claimed && next.lasted && (claims || !before.lasted);
+  const bool begins = std::holds_alternative<AttemptBegan>(observation) && next.history.attempt_open;
+  const bool ends = std::holds_alternative<AttemptEnded>(observation) ||
+                    std::holds_alternative<PhaseFailed>(observation) || boot != nullptr;
+  if (begins || ends || next.done || next.place == Place::kHeld) next.claimed = next.lasted = false;
+}
+
 }  // namespace
 
 Turn take_turn(const PolicyOnTrial& trial, const State& state, const Observation& observation) {
@@ -282,6 +309,7 @@ Turn take_turn(const PolicyOnTrial& trial, const State& state, const Observation
   if (end != nullptr && end->cause == Cause::kFinished && !state.history.ledger_lost) next.done = true;
   if (const auto* hold = std::get_if<Hold>(&decision)) next.held = state.held || outlives_a_restart(hold->reason);
   if (std::holds_alternative<Run>(decision) || std::holds_alternative<Finish>(decision)) next.held = false;
+  account(state, turn);
   return turn;
 }
 

@@ -34,6 +34,9 @@ struct State {
   // What the proof remembers by itself, in case the policy on trial forgets it.
   bool done = false;  // an attempt finished the run, and that was written down
   bool held = false;  // for a reason that a restart does not end
+  // Of the attempt that runs, or that ran when all was killed: it has lasted for a minute; it claimed to get further.
+  bool lasted = false;
+  bool claimed = false;
 };
 
 // One thing that happens, what the policy says to it, and what is so afterwards.
@@ -41,6 +44,7 @@ struct Turn {
   std::optional<policy::Observation> observation;  // absent: everything is killed without a word
   std::optional<policy::Decision> decision;        // absent with it
   State next;
+  bool progress = false;  // the run got further, as the proof sees it: a claim of an attempt that lasted
 };
 
 // Two states that differ only in ways that no decision can tell apart have the same key. Identities count only by being

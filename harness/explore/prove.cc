@@ -1,8 +1,11 @@
 // What is proven, about the very function that podlaunch ships, for every environment (see policy_graph.cc):
 //
 //   never loops            no cycle without progress, a release, a hold or a stop on which anything is started; hence a
-//                          longest path, whose boots and attempts are the bounds that the verdict prints
-//   no false hold          once an attempt runs, an environment that only preempts after progress never brings a hold
+//                          longest path, whose boots and attempts are the bounds that the verdict prints. Attempts
+//                          that end within a minute make no progress, whatever they claim
+//   no false hold          once an attempt runs, an environment that only preempts, after progress and after a minute
+//   of
+//                          training, never brings a hold
 //   finished is final      no turn after a recorded finish starts work or forgets it
 //   a release leads on     out of a hold, `resume` always and any other release when granted, an attempt may begin
 //   a hold lasts           nothing but a release, or its obstacle going, ends it: not a restart
@@ -104,8 +107,9 @@ class Proof {
     return refutation("never loops", "these turns repeat for ever without progress, hold or stop", path, repeats_from);
   }
 
-  // What a kind environment can do to a run that progresses: the attempt progresses, and is then ended from outside.
-  void list_kind_turns(const State& state, bool progressed, std::vector<Turn>& turns) const {
+  // What a kind environment can do to a run that progresses: each attempt gets further and lasts for a minute, in
+  // either order, and is then ended from outside.
+  void list_kind_turns(const State& state, std::vector<Turn>& turns) const {
     turns.clear();
     const auto add = [&](const Observation& observation) { turns.push_back(take_turn(trial_, state, observation)); };
     if (state.place == Place::kOff) {
@@ -117,8 +121,9 @@ class Proof {
       add(AttemptBegan{});
       add(CommitSeen{1});
       add(CommitSeen{3});
-    } else if (!progressed) {
-      add(Progressed{});
+    } else if (!state.claimed || !state.lasted) {
+      if (!state.claimed) add(Progressed{});
+      if (!state.lasted) add(TimePassed{History::lasting_seconds});
     } else {
       add(Preempted{});
       add(Progressed{});
@@ -142,32 +147,28 @@ class Proof {
   }
 
   std::optional<Refutation> find_false_hold() const {
-    // Each state twice: before and after the attempt that runs in it has progressed.
     constexpr std::uint32_t not_seen = no_node - 1;
-    std::vector<std::uint32_t> came_from(exploration_.states() * 2, not_seen);
+    std::vector<std::uint32_t> came_from(exploration_.states(), not_seen);
     std::vector<std::uint32_t> queue;
     for (std::uint32_t node = 0; node < exploration_.states(); ++node) {
       const State state = exploration_.state(node);
       const bool starts = state.place == Place::kWorking && state.history.attempt_open && !state.history.ledger_lost;
       if (!starts || state.done) continue;
-      came_from[node * 2] = no_node;
-      queue.push_back(node * 2);
+      came_from[node] = no_node;
+      queue.push_back(node);
     }
     std::vector<Turn> turns;
     for (std::size_t at = 0; at < queue.size(); ++at) {
       const std::uint32_t from = queue[at];
-      const State state = exploration_.state(from / 2);
-      list_kind_turns(state, from % 2 == 1, turns);
+      list_kind_turns(exploration_.state(from), turns);
       for (const Turn& turn : turns) {
         if (const auto reason = reason_to_stop(turn)) {
           if (is_budget(*reason)) continue;
           return refute_false_hold(from, came_from, turn);
         }
-        const std::uint32_t node = exploration_.node_of(turn.next);
-        CHECK(node != no_node);
-        const bool progressed = turn.next.history.attempt_open && (from % 2 == 1 || is_progress(turn));
-        const std::uint32_t target = node * 2 + (progressed ? 1 : 0);
-        if (came_from[target] != not_seen) continue;
+        const std::uint32_t target = exploration_.node_of(turn.next);
+        CHECK(target != no_node || trial_.only_scenarios);
+        if (target == no_node || came_from[target] != not_seen) continue;
         came_from[target] = from;
         queue.push_back(target);
       }
@@ -180,18 +181,18 @@ class Proof {
     std::vector<std::uint32_t> way;
     for (std::uint32_t at = last; at != no_node; at = came_from[at]) way.push_back(at);
     std::reverse(way.begin(), way.end());
-    auto path = path_to(way.front() / 2);
+    auto path = path_to(way.front());
     std::vector<Turn> turns;
     for (std::size_t i = 0; i + 1 < way.size(); ++i) {
-      const State before = exploration_.state(way[i] / 2);
-      list_kind_turns(before, way[i] % 2 == 1, turns);
+      const State before = exploration_.state(way[i]);
+      list_kind_turns(before, turns);
       const auto next = std::find_if(turns.begin(), turns.end(), [&](const Turn& candidate) {
-        return exploration_.node_of(candidate.next) == way[i + 1] / 2;
+        return exploration_.node_of(candidate.next) == way[i + 1];
       });
       CHECK(next != turns.end());
       path.push_back({before, *next});
     }
-    path.push_back({exploration_.state(last / 2), turn});
+    path.push_back({exploration_.state(last), turn});
     return refutation("no hold without a reason",
                       "it held although the run was only preempted, each time after progress", path);
   }
@@ -240,14 +241,28 @@ void print(std::ostream& out, const std::string& title, const ProveResult& resul
   }
 }
 
+// The shapes that ship, with numbers small enough to be multiplied by more.
+static Limits small_limits() {
+  Limits limits;
+  limits.same_failures = 2;
+  limits.same_failures_unknown = limits.same_failures_environment = 3;
+  limits.failures = limits.transients = limits.preemptions = limits.unclean_ends = 3;
+  limits.ends_without_progress = 6;
+  limits.conclusion_failures = 2;
+  return limits;
+}
+
 int run_prove(std::ostream& out, const std::function<void(const std::string&)>& progress_line) {
   PolicyOnTrial exiting;
+  exiting.limits = small_limits();
   exiting.limits.on_failure = OnFailure::kExit;
-  // Budgets multiply the states, so the other limits are small here; they are proven as they ship above.
   PolicyOnTrial budgets;
-  budgets.limits = Limits{2, 3, 3, 3, 3, 6, 2, 10, 300, 4, 2, 0, OnFailure::kHold};
+  budgets.limits = small_limits();
+  budgets.limits.attempts_max = 4;
+  budgets.limits.seconds_max = 2ULL * History::lasting_seconds;
+  budgets.limits.paid_seconds_max = 3ULL * History::lasting_seconds;
   const std::pair<std::string, PolicyOnTrial> trials[] = {
-      {"failures hold", {}}, {"failures exit (a scheduler retries)", exiting}, {"with budgets", budgets}};
+      {"as it ships", {}}, {"failures exit, smaller limits", exiting}, {"with budgets, smaller limits", budgets}};
   bool proven = true;
   for (const auto& [title, trial] : trials) {
     const ProveResult result = prove(trial, [&](std::size_t states) {
@@ -256,7 +271,8 @@ int run_prove(std::ostream& out, const std::function<void(const std::string&)>& 
     print(out, title, result);
     proven = proven && result.proven();
   }
-  out << "Assumed: what the ledger wrote stays written, and progress is real.\n";
+  out << "Progress is a claim of it by an attempt that lasts a minute; what shorter ones claim is nothing here.\n"
+         "Assumed: what the ledger wrote stays written, and a minute of training that claims progress has made some.\n";
   return proven ? 0 : 1;
 }
 

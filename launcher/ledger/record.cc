@@ -216,11 +216,13 @@ json history_to_json(const policy::History& history) {
                {"attempt_open", history.attempt_open},
                {"told_to_end", history.told_to_end},
                {"progressed", history.progressed},
+               {"attempt_seconds", history.attempt_seconds},
                {"configuration", history.configuration},
                {"commit", history.commit},
                {"hardware", history.hardware},
                {"attempts_used", history.attempts_used},
-               {"seconds_used", history.seconds_used}};
+               {"seconds_used", history.seconds_used},
+               {"seconds_paid", history.seconds_paid}};
   if (history.hold) {
     body["hold"] = {{"reason", policy::name(history.hold->reason)},
                     {"configuration", history.hold->configuration},
@@ -248,11 +250,13 @@ policy::History history_from_json(const json& body) {
   get("attempt_open", history.attempt_open);
   get("told_to_end", history.told_to_end);
   get("progressed", history.progressed);
+  get("attempt_seconds", history.attempt_seconds);
   get("configuration", history.configuration);
   get("commit", history.commit);
   get("hardware", history.hardware);
   get("attempts_used", history.attempts_used);
   get("seconds_used", history.seconds_used);
+  get("seconds_paid", history.seconds_paid);
   if (body.contains("hold")) {
     const json& hold = body["hold"];
     // A reason of a newer version still holds; it is only told less exactly.

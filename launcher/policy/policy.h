@@ -60,7 +60,7 @@ struct Blocked {
   Obstacle obstacle = Obstacle::kSecretMissing;
 };
 struct AttemptBegan {};  // written ahead of the training command
-struct Progressed {};    // the high-water mark of the run grew
+struct Progressed {};    // the high-water mark of the run grew, or so it is claimed: see History::lasting_seconds
 struct AttemptEnded {
   Cause cause = Cause::kUnknown;  // kFinished: done
   std::uint64_t fingerprint = 0;
@@ -69,7 +69,7 @@ struct AttemptEnded {
 struct Preempted {};  // told to end (SIGTERM to PID 1)
 struct TimePassed {
   std::uint64_t seconds = 0;
-};  // billed, by the monotonic clock, since the last such record
+};  // paid for, by the monotonic clock, since the last such record; all of it training while an attempt runs
 struct LedgerFailed {
   LedgerTrouble trouble = LedgerTrouble::kUnwritable;
 };
@@ -163,6 +163,9 @@ struct HoldRecord {
 // Counters saturate at `counter_max`. Those of the first group go back to 0 only at progress or at a release.
 struct History {
   static constexpr unsigned counter_max = 99;
+  // Progress is believed of an attempt that has lasted so long. A file that merely looks newer costs nothing to make; a
+  // minute of training costs a minute.
+  static constexpr unsigned lasting_seconds = 60;
 
   unsigned same_failures = 0;  // in a row, of one fingerprint
   unsigned failures = 0;       // of any cause but the two below, in attempts and phases
@@ -170,6 +173,8 @@ struct History {
   unsigned preemptions = 0;
   unsigned unclean_ends = 0;  // of boots: nobody wrote an end, PID 1 was killed
   bool older_checkpoint_tried = false;
+  // These three outlast progress and release, until an error with another fingerprint comes: a machine that was blamed
+  // is cleared when the same error follows the run to another one.
   std::uint64_t fingerprint = 0;          // what `same_failures` counts
   std::uint64_t failure_hardware = 0;     // where it was first seen
   bool failed_on_other_hardware = false;  // and then on another: the code, not the machine
@@ -180,16 +185,18 @@ struct History {
 
   bool boot_open = false;  // a boot is at risk: written ahead, its end not yet accounted for
   bool attempt_open = false;
-  bool told_to_end = false;  // that boot was preempted
-  bool progressed = false;   // since the last end that was accounted for
-  bool ledger_lost = false;  // in memory only: nothing since then is on disk
+  bool told_to_end = false;      // that boot was preempted
+  bool progressed = false;       // claimed since the last end that was accounted for
+  unsigned attempt_seconds = 0;  // of the attempt not yet accounted for; saturates at lasting_seconds
+  bool ledger_lost = false;      // in memory only: nothing since then is on disk
 
   std::uint64_t configuration = 0;
   std::uint64_t commit = 0;
   std::uint64_t hardware = 0;
 
   std::uint64_t attempts_used = 0;  // against the budgets; preempted ones are given back
-  std::uint64_t seconds_used = 0;
+  std::uint64_t seconds_used = 0;   // of training
+  std::uint64_t seconds_paid = 0;   // of boots, as far as they were written down
 
   bool operator==(const History&) const = default;
 };
@@ -198,7 +205,9 @@ enum class OnFailure { kHold, kExit };
 
 // The numbers, and why: see policy.cc. None of the counters' limits may exceed History::counter_max.
 struct Limits {
-  unsigned same_failures = 3;
+  unsigned same_failures = 3;              // of a deterministic cause
+  unsigned same_failures_unknown = 4;      // of a training that ended for no known cause
+  unsigned same_failures_environment = 6;  // of this machine, or of a phase that failed for no known cause
   unsigned failures = 6;
   unsigned transients = 10;
   unsigned preemptions = 20;
@@ -207,9 +216,11 @@ struct Limits {
   unsigned conclusion_failures = 5;
   unsigned backoff_seconds_min = 10;
   unsigned backoff_seconds_max = 300;
+  unsigned patient_seconds_min = 60;  // after what may pass by itself, though nobody knows when
+  unsigned patient_seconds_max = 600;
   std::uint64_t attempts_max = 0;      // budgets; 0: none
   std::uint64_t seconds_max = 0;       // --max-hours
-  std::uint64_t paid_seconds_max = 0;  // --max-cost divided by --price
+  std::uint64_t paid_seconds_max = 0;  // --max-cost divided by --price; of all that is paid, not of training alone
   OnFailure on_failure = OnFailure::kHold;
 };
 

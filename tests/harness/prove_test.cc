@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 // Small numbers, so that each proof takes a moment; the shapes are those that ship.
 Limits small_limits() {
   Limits limits;
-  limits.same_failures = 2;
+  limits.same_failures = limits.same_failures_unknown = limits.same_failures_environment = 2;
   limits.failures = 3;
   limits.transients = 3;
   limits.preemptions = 3;
@@ -85,7 +85,8 @@ TEST(Prove, SoundPolicyThatExitsIsProven) {
 TEST(Prove, SoundPolicyWithBudgetsIsProven) {
   PolicyOnTrial trial = sound();
   trial.limits.attempts_max = 3;
-  trial.limits.seconds_max = 2;
+  trial.limits.seconds_max = 2ULL * History::lasting_seconds;
+  trial.limits.paid_seconds_max = 3ULL * History::lasting_seconds;
   const ProveResult result = prove(trial);
   EXPECT_TRUE(result.proven()) << words(result);
 }
@@ -93,7 +94,7 @@ TEST(Prove, SoundPolicyWithBudgetsIsProven) {
 // Each end without progress lowers the rank by one, and the older checkpoint is worth one more.
 TEST(Prove, BoundsFollowFromTheLimits) {
   const ProveResult result = prove(sound());
-  EXPECT_EQ(result.attempts_max, small_limits().ends_without_progress + 2);
+  EXPECT_EQ(result.attempts_max, small_limits().ends_without_progress + 1);
   PolicyOnTrial stricter = sound();
   stricter.limits.ends_without_progress = 4;
   EXPECT_LT(prove(stricter).attempts_max, result.attempts_max);
@@ -225,6 +226,16 @@ TEST(ProveTooth, PreemptionAfterProgressCounts) {
                    if (is<Progressed>(observation)) after.preemptions = small_limits().preemptions - 1;
                  }),
                  "no hold without a reason");
+}
+
+// Whatever looks newer is taken for progress, however short the attempt that claims it.
+TEST(ProveTooth, ProgressIsTakenOnTrust) {
+  expect_refuted(forgets([](History& after, const History&, const Observation& observation, const Decision&) {
+                   if (!is<Progressed>(observation)) return;
+                   after.failures = after.same_failures = after.transients = 0;
+                   after.preemptions = after.unclean_ends = 0;
+                 }),
+                 "never loops");
 }
 
 TEST(ProveTooth, AlwaysHolds) {

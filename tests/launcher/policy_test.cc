@@ -22,7 +22,7 @@ class Story {
   Decision boot(std::uint64_t configuration = 1, std::uint64_t hardware = 1, bool older_checkpoint = false) {
     return see(BootBegan{configuration, hardware, false, older_checkpoint});
   }
-  Decision fail(std::uint64_t fingerprint, Cause cause = Cause::kUnknown, bool older_checkpoint = false) {
+  Decision fail(std::uint64_t fingerprint, Cause cause = Cause::kDeterministic, bool older_checkpoint = false) {
     see(AttemptBegan{});
     return see(AttemptEnded{cause, fingerprint, older_checkpoint});
   }
@@ -76,9 +76,109 @@ TEST(Policy, ProgressForgivesFailures) {
   for (int i = 0; i < 50; ++i) {
     run.see(AttemptBegan{});
     run.see(Progressed{});
+    run.see(TimePassed{60});
     EXPECT_TRUE(is<Retry>(run.see(AttemptEnded{Cause::kUnknown, 7})));
   }
   EXPECT_EQ(run.history.failures, 0U);
+}
+
+// --- Progress is not taken on trust ----------------------------------------------------------------------------------
+
+TEST(Policy, ProgressOfAttemptsThatEndWithinAMinuteForgivesNothing) {
+  Story run;
+  run.boot();
+  int attempts = 0;
+  do {
+    run.see(AttemptBegan{});
+    run.see(Progressed{});
+    run.see(TimePassed{59});
+    ++attempts;
+  } while (is<Retry>(run.see(AttemptEnded{Cause::kDeterministic, 7})) && attempts < 100);
+  EXPECT_EQ(attempts, 3);
+}
+
+TEST(Policy, ProgressFoundAfterKillsWithinAMinuteHolds) {
+  Story run;
+  unsigned boots = 0;
+  while (is<policy::Run>(run.see(BootBegan{1, 1, true, false})) && boots < 100) {
+    run.see(AttemptBegan{});
+    run.see(Progressed{});
+    ++boots;
+  }
+  EXPECT_EQ(boots, run.limits.unclean_ends);
+}
+
+TEST(Policy, ProgressClaimedBeforeTheMinuteIsOverCountsOnceItIs) {
+  Story run;
+  run.boot();
+  run.fail(7);
+  run.see(AttemptBegan{});
+  run.see(Progressed{});
+  run.see(TimePassed{30});
+  EXPECT_EQ(run.history.failures, 1U);
+  run.see(TimePassed{30});
+  EXPECT_EQ(run.history.failures, 0U);
+}
+
+TEST(Policy, MinutesOfTwoAttemptsAreNotAddedUp) {
+  Story run;
+  run.boot();
+  run.see(AttemptBegan{});
+  run.see(TimePassed{50});
+  run.see(AttemptEnded{Cause::kDeterministic, 7});
+  run.see(AttemptBegan{});
+  run.see(TimePassed{50});
+  run.see(Progressed{});
+  run.see(AttemptEnded{Cause::kDeterministic, 7});
+  EXPECT_EQ(run.history.failures, 2U);
+}
+
+TEST(Policy, LongAttemptDoesNotPayForTheClaimOfTheNextOne) {
+  Story run;
+  run.boot();
+  run.see(AttemptBegan{});
+  run.see(TimePassed{600});
+  run.see(AttemptEnded{Cause::kDeterministic, 7});
+  run.see(Progressed{});  // a checkpoint that was found before the next attempt began
+  run.see(AttemptBegan{});
+  run.see(AttemptEnded{Cause::kDeterministic, 7});
+  EXPECT_EQ(run.history.failures, 2U);
+}
+
+// --- How long a failure is tried again -------------------------------------------------------------------------------
+
+// The waits that are certain, from the first failure until the hold, with the same failure at every try.
+unsigned seconds_until_hold(const Observation& failure) {
+  Story run;
+  run.boot();
+  unsigned seconds = 0;
+  for (int tries = 0; tries < 100; ++tries) {
+    if (std::holds_alternative<AttemptEnded>(failure)) run.see(AttemptBegan{});
+    const Decision decision = run.see(failure);
+    const auto* retry = std::get_if<Retry>(&decision);
+    if (retry == nullptr) break;
+    seconds += retry->earliest_seconds;
+  }
+  return seconds;
+}
+
+TEST(Policy, FaultsThatPassAreBridgedForTenMinutes) {
+  for (const Phase phase : {Phase::kGpus, Phase::kCheckout, Phase::kSetup, Phase::kCheckpoints}) {
+    for (const Cause cause : {Cause::kUnknown, Cause::kEnvironment, Cause::kTransient}) {
+      EXPECT_GE(seconds_until_hold(PhaseFailed{phase, cause, 7}), 600U) << name(phase) << ", " << name(cause);
+    }
+  }
+  EXPECT_GE(seconds_until_hold(AttemptEnded{Cause::kEnvironment, 7}), 600U);
+  EXPECT_GE(seconds_until_hold(AttemptEnded{Cause::kTransient, 7}), 600U);
+}
+
+TEST(Policy, TrainingThatEndsForNoKnownCauseIsTriedAgainForMinutes) {
+  EXPECT_GE(seconds_until_hold(AttemptEnded{Cause::kUnknown, 7}), 180U);
+}
+
+TEST(Policy, DeterministicFailureHoldsWithinAMinute) {
+  EXPECT_LE(seconds_until_hold(AttemptEnded{Cause::kDeterministic, 7}), 30U);
+  EXPECT_LE(seconds_until_hold(PhaseFailed{Phase::kSetup, Cause::kDeterministic, 7}), 30U);
 }
 
 TEST(Policy, PreemptionsWithProgressNeverHold) {
@@ -87,6 +187,7 @@ TEST(Policy, PreemptionsWithProgressNeverHold) {
     ASSERT_TRUE(is<policy::Run>(run.boot()));
     run.see(AttemptBegan{});
     run.see(Progressed{});
+    run.see(TimePassed{60});
     ASSERT_TRUE(is<Leave>(run.see(Preempted{})));
   }
 }
@@ -109,7 +210,11 @@ TEST(Policy, KilledBootsHoldAtTheLimit) {
 
 TEST(Policy, ProgressFoundOnDiskAfterAKillCounts) {
   Story run;
-  for (int i = 0; i < 50; ++i) ASSERT_TRUE(is<policy::Run>(run.see(BootBegan{1, 1, true, false})));
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(is<policy::Run>(run.see(BootBegan{1, 1, true, false})));
+    run.see(AttemptBegan{});
+    run.see(TimePassed{60});
+  }
 }
 
 TEST(Policy, NetworkOutageIsWaitedForLongerThanACrash) {
@@ -136,8 +241,7 @@ TEST(Policy, BackoffDoublesUpToItsMaximum) {
 TEST(Policy, OlderCheckpointIsTriedOnceBeforeHolding) {
   Story run;
   run.boot();
-  run.fail(7, Cause::kUnknown, true);
-  run.fail(7, Cause::kUnknown, true);
+  for (int i = 0; i < 3; ++i) run.fail(7, Cause::kUnknown, true);
   EXPECT_TRUE(is<TryOlderCheckpoint>(run.fail(7, Cause::kUnknown, true)));
   EXPECT_EQ(held_for(run.fail(7, Cause::kUnknown, true)), "same-failure");
 }
@@ -161,10 +265,32 @@ TEST(Policy, OlderCheckpointIsNotBlamedForSetup) {
 TEST(Policy, SameMachineErrorOnSameGpuBlamesTheMachine) {
   Story run;
   run.boot(1, 5);
-  run.fail(7, Cause::kEnvironment);
-  run.fail(7, Cause::kEnvironment);
+  for (int i = 0; i < 5; ++i) run.fail(7, Cause::kEnvironment);
   EXPECT_EQ(held_for(run.fail(7, Cause::kEnvironment)), "hardware");
   EXPECT_TRUE(is<policy::Run>(run.boot(1, 6)));  // another GPU: go on
+}
+
+// Held for the machine, released by other GPUs, and there the same error again: it was never the machine.
+TEST(Policy, ErrorThatFollowsTheRunToOtherGpusBlamesTheCodeAcrossReleases) {
+  Story run;
+  run.boot(1, 5);
+  while (is<Retry>(run.fail(7, Cause::kEnvironment))) continue;
+  ASSERT_TRUE(run.history.hold);
+  ASSERT_EQ(name(run.history.hold->reason), "hardware");
+  ASSERT_TRUE(is<policy::Run>(run.boot(1, 6)));
+  Decision last = run.fail(7, Cause::kEnvironment);
+  while (is<Retry>(last)) last = run.fail(7, Cause::kEnvironment);
+  EXPECT_EQ(held_for(last), "same-failure");
+}
+
+TEST(Policy, ErrorThatComesBackOnTheSameGpusAfterResumeBlamesTheMachineAgain) {
+  Story run;
+  run.boot(1, 5);
+  while (is<Retry>(run.fail(7, Cause::kEnvironment))) continue;
+  ASSERT_TRUE(is<policy::Run>(run.see(ResumeAsked{})));
+  Decision last = run.fail(7, Cause::kEnvironment);
+  while (is<Retry>(last)) last = run.fail(7, Cause::kEnvironment);
+  EXPECT_EQ(held_for(last), "hardware");
 }
 
 TEST(Policy, SameMachineErrorOnAnotherGpuBlamesTheCode) {
@@ -172,7 +298,7 @@ TEST(Policy, SameMachineErrorOnAnotherGpuBlamesTheCode) {
   run.boot(1, 5);
   run.fail(7, Cause::kEnvironment);
   run.boot(1, 6);
-  run.fail(7, Cause::kEnvironment);
+  for (int i = 0; i < 4; ++i) run.fail(7, Cause::kEnvironment);
   EXPECT_EQ(held_for(run.fail(7, Cause::kEnvironment)), "same-failure");
 }
 
@@ -327,6 +453,22 @@ TEST(Policy, TimeBudgetEndsARunningAttempt) {
   run.see(AttemptBegan{});
   EXPECT_TRUE(is<policy::Run>(run.see(TimePassed{3599})));
   EXPECT_EQ(held_for(run.see(TimePassed{1})), "time-budget");
+}
+
+TEST(Policy, MoneyIsSpentOnAllThatIsPaidAndTimeOnTrainingAlone) {
+  Story run;
+  run.limits.seconds_max = 1000;
+  run.limits.paid_seconds_max = 3600;
+  run.boot();
+  EXPECT_TRUE(is<policy::Run>(run.see(TimePassed{3000})));  // setup
+  EXPECT_EQ(run.history.seconds_used, 0U);
+  run.see(AttemptBegan{});
+  EXPECT_TRUE(is<policy::Run>(run.see(TimePassed{599})));
+  EXPECT_EQ(held_for(run.see(TimePassed{1})), "cost-budget");
+  EXPECT_EQ(run.history.seconds_used, 600U);
+  EXPECT_EQ(held_for(run.boot()), "cost-budget");
+  EXPECT_TRUE(is<policy::Run>(run.see(ResumeAsked{})));
+  EXPECT_EQ(run.history.seconds_paid, 0U);
 }
 
 TEST(Policy, StrangeClockChangesNothing) {
