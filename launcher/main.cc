@@ -79,8 +79,10 @@ int refuse(const base::Error& error, const config::Invocation& invocation, base:
 
 int dispatch(const config::Invocation& invocation, const config::Environment& environment, base::Waiter& waiter) {
   using config::Command;
-  // Only a boot forwards signals; everything else is ended by them, as usual.
-  if (invocation.command != Command::kRun) base::Waiter::restore_signals();
+  // Only a boot forwards signals; everything else is ended by them, as usual. What asks nvidia-smi waits as a boot
+  // does.
+  const bool waits = invocation.command == Command::kRun || invocation.command == Command::kExplain;
+  if (!waits) base::Waiter::restore_signals();
   switch (invocation.command) {
     case Command::kHelp:
       return std::fputs(invocation.help.c_str(), stdout), 0;

@@ -68,7 +68,9 @@ base::Result<pod::Materials> gather(const scenario::Scenario& scenario, const Se
   materials.folder = folder;
   materials.epoch_seconds = settings.epoch_seconds;
   materials.environment = environment(scenario);
+  const bool with_gpus = scenario.pod.gpus > 0 && scenario.pod.gpu_model.nvidia_smi;
   for (const auto& program : fs::directory_iterator(settings.fixtures + "/bin")) {
+    if (program.path().filename() == "nvidia-smi" && !with_gpus) continue;
     materials.programs["/usr/local/bin/" + program.path().filename().string()] = program.path();
   }
   if (!settings.podlaunch.empty()) materials.programs["/usr/local/bin/podlaunch"] = settings.podlaunch;

@@ -11,20 +11,6 @@
 
 namespace boot {
 
-// How many GPUs there have to be: 0 when nobody asked for any.
-static int gpus_wanted(const Boot& boot) {
-  if (boot.config.gpus) return *boot.config.gpus;
-  const auto found = boot.environment.find("RUNPOD_GPU_COUNT");
-  return found == boot.environment.end() ? 0 : std::max(0, std::atoi(found->second.c_str()));
-}
-
-static std::uint64_t hardware_of(const pod::GpuReport& report) {
-  if (report.gpus.empty()) return 0;
-  std::string all;
-  for (const pod::Gpu& gpu : report.gpus) all += gpu.uuid + "\n";
-  return ledger::fingerprint(all);
-}
-
 static training::CheckpointSurvey look_at_checkpoints(Boot& boot) {
   if (boot.config.checkpoints.empty()) return {};
   const auto answer = base::call_helper(boot.waiter, "look at the checkpoints", base::Seconds(120), [&] {
@@ -42,7 +28,7 @@ bool is_progress(const Boot& boot, const training::CheckpointSurvey& survey) {
 }
 
 policy::Decision begin_boot(Boot& boot) {
-  if (gpus_wanted(boot) > 0) boot.gpus = pod::ask_for_gpus(boot.waiter);
+  look_at_gpus(boot);
   boot.checkpoints = look_at_checkpoints(boot);
   const ledger::Memory& memory = boot.journal.memory();
   boot.found_finished = memory.history.finished;
@@ -50,7 +36,7 @@ policy::Decision begin_boot(Boot& boot) {
   boot.unclean_before = memory.history.boot_open && !memory.history.told_to_end;
   const bool progress = memory.attempts > 0 && is_progress(boot, boot.checkpoints);
   const policy::BootBegan began{.configuration = configuration_identity(boot.config, boot.environment),
-                                .hardware = boot.gpus ? hardware_of(*boot.gpus) : 0,
+                                .hardware = hardware_of(boot),
                                 .progress_found = progress,
                                 .older_checkpoint = boot.checkpoints.whole > 1};
   leave_pointer({.run = boot.run,
@@ -65,42 +51,9 @@ policy::Decision begin_boot(Boot& boot) {
   return decision;
 }
 
-policy::Decision check_gpus(Boot& boot) {
-  const int wanted = gpus_wanted(boot);
-  if (wanted == 0) return policy::Run{};
-  if (!boot.gpus) boot.gpus = pod::ask_for_gpus(boot.waiter);
-  const pod::GpuReport report = *std::exchange(boot.gpus, std::nullopt);
-  using State = pod::GpuReport::State;
-  if (report.state == State::kNoProgram && !boot.config.gpus) {
-    say_phase("gpus", "warning: the platform promises {} GPUs, but nvidia-smi is not in this image; not checked",
-              wanted);
-    return policy::Run{};
-  }
-  if (report.state == State::kHung) return boot.journal.observe(policy::Blocked{policy::Obstacle::kGpuCheckHung});
-  if (report.state == State::kFailed) {
-    const std::string text = "nvidia-smi failed: " + report.detail;
-    say_phase("gpus", "{}", text);
-    return boot.journal.observe(
-        policy::PhaseFailed{policy::Phase::kGpus, policy::Cause::kEnvironment, ledger::fingerprint(text)},
-        {.phase = "gpus", .text = text});
-  }
-  const int found = static_cast<int>(report.gpus.size());
-  say_phase("gpus", "{} of {} there", found, wanted);
-  for (const pod::Gpu& gpu : report.gpus) {
-    if (gpu.uncorrected_errors > 0)
-      say_phase("gpus", "warning: {} ({}) reports {} uncorrected memory errors", gpu.uuid, gpu.name,
-                gpu.uncorrected_errors);
-  }
-  if (found >= wanted) return policy::Run{};
-  return boot.journal.observe(policy::Blocked{policy::Obstacle::kGpusMissing},
-                              {.phase = "gpus", .text = fmt::format("{} GPUs wanted, {} there", wanted, found)});
-}
-
 bool obstacle_is_gone(Boot& boot, policy::HoldReason reason) {
   if (reason == policy::HoldReason::kGpusMissing || reason == policy::HoldReason::kGpuCheckHung) {
-    boot.gpus = pod::ask_for_gpus(boot.waiter);
-    const bool answered = boot.gpus->state == pod::GpuReport::State::kAnswered;
-    return answered && static_cast<int>(boot.gpus->gpus.size()) >= gpus_wanted(boot);
+    return gpus_are_enough(boot);
   }
   if (reason == policy::HoldReason::kCheckpointsLost) return !look_at_checkpoints(boot).resume_from.empty();
   return false;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,7 @@
 #include "launcher/boot/journal.h"
 #include "launcher/config/config.h"
 #include "launcher/pod/disks.h"
-#include "launcher/pod/gpus.h"
+#include "launcher/pod/gpu_verdict.h"
 #include "launcher/pod/identity.h"
 #include "launcher/policy/policy.h"
 #include "launcher/training/checkpoints/checkpoint.h"
@@ -33,7 +34,12 @@ struct Boot {
   Journal journal;
 
   // What one phase found for those after it.
+  pod::NvidiaSmi nvidia_smi;
   std::optional<pod::GpuReport> gpus;
+  pod::GpuVerdict gpu_verdict;
+  std::set<std::string> gpus_seen;     // by their UUIDs
+  std::set<std::string> gpu_troubles;  // that were written down in this boot
+  bool look_at_gpus_again = false;     // an attempt has failed since
   std::string commit;
   training::CheckpointSurvey checkpoints;
   bool set_newest_aside = false;

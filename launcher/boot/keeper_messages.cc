@@ -53,6 +53,7 @@ std::string opening_to_json(const Opening& opening) {
                 {"wall", memory.newest_wall_milliseconds},
                 {"last_pod", memory.last_pod},
                 {"last_host", memory.last_host},
+                {"gpu_faults", memory.gpu_faults},
                 {"error",
                  {{"code", static_cast<int>(opening.error.code)},
                   {"operation", opening.error.operation},
@@ -88,6 +89,7 @@ Opening opening_from_json(std::string_view text) {
   memory.last_failure = document["last_failure"].get<std::string>();
   memory.newest_wall_milliseconds = document["wall"].get<std::int64_t>();
   memory.last_pod = document["last_pod"].get<std::string>();
+  memory.gpu_faults = document["gpu_faults"].get<std::map<std::string, unsigned>>();
   memory.last_host = document["last_host"].get<std::string>();
   if (document.contains("best_step")) memory.best_step = document["best_step"].get<std::int64_t>();
   const json& error = document["error"];

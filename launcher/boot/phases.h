@@ -25,6 +25,15 @@ policy::Decision set_up(Boot& boot);
 policy::Decision check_checkpoints(Boot& boot);
 policy::Decision train(Boot& boot);
 
+// gpus_phase.cc: what is asked for, by --gpus or the platform; the answer waits in the boot for the phase.
+pod::GpuNeed gpu_need(const Boot& boot);
+void look_at_gpus(Boot& boot);
+// A digest of the GPUs' UUIDs; 0 where none are asked for or nobody could name them.
+std::uint64_t hardware_of(const Boot& boot);
+bool gpus_are_enough(Boot& boot);
+// The training command, by way of torchrun where that was asked for.
+std::vector<std::string> training_command(const Boot& boot);
+
 // Of the platform's time between SIGTERM and SIGKILL, what a child of ours gets.
 base::Milliseconds grace_for_child(const Boot& boot);
 

@@ -60,10 +60,13 @@ class Attempt {
 
 training::Supervision Attempt::plan() {
   training::Supervision supervision;
-  supervision.program.arguments = boot_.config.train;
+  supervision.program.arguments = training_command(boot_);
   supervision.program.folder = boot_.config.checkout.string();
   supervision.program.environment = boot_.config.environment;
   auto& environment = supervision.program.environment;
+  if (!boot_.gpu_verdict.masked.empty()) {
+    environment.emplace_back("CUDA_VISIBLE_DEVICES", fmt::format("{}", fmt::join(boot_.gpu_verdict.masked, ",")));
+  }
   environment.emplace_back("PODLAUNCH_RUN_ID", boot_.run);
   environment.emplace_back("PODLAUNCH_ATTEMPT", std::to_string(boot_.journal.memory().attempts));
   environment.emplace_back("PODLAUNCH_RESUME_FROM", boot_.checkpoints.resume_from);
@@ -203,6 +206,7 @@ policy::Decision Attempt::judge(const training::Ended& ended, bool killed_for_me
     failure.text = "exit 0, but not done as --done-when says";
   facts.text = boot_.redactor.redact(failure.text);
   say_phase("training", "failed after {} s: {}", ended.lasted.count(), facts.text);
+  boot_.look_at_gpus_again = true;
   end.cause = failure.cause;
   end.older_checkpoint = end.older_checkpoint && training::may_blame_checkpoint(failure);
   put_checkpoint_back();
@@ -220,7 +224,7 @@ policy::Decision Attempt::run() {
   const policy::Decision decision =
       boot_.journal.observe(policy::AttemptBegan{}, {.phase = "training", .commit = boot_.commit});
   if (!std::holds_alternative<policy::Run>(decision)) return decision;
-  say_phase("training", "attempt {}: {}", boot_.journal.memory().attempts, fmt::join(boot_.config.train, " "));
+  say_phase("training", "attempt {}: {}", boot_.journal.memory().attempts, fmt::join(training_command(boot_), " "));
   const long kills_before = training::out_of_memory_kills();
   time_recorded_ = base::Clock::now();
   const auto ended = training::supervise(boot_.waiter, plan());
@@ -239,6 +243,11 @@ policy::Decision Attempt::run() {
 }
 
 policy::Decision train(Boot& boot) {
+  // What ended the attempt before may have been a GPU that is gone since.
+  if (std::exchange(boot.look_at_gpus_again, false)) {
+    const policy::Decision decision = check_gpus(boot);
+    if (!std::holds_alternative<policy::Run>(decision)) return decision;
+  }
   return Attempt(boot).run();
 }
 

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "launcher/boot/boot.h"
+#include "launcher/boot/phases.h"
 #include "launcher/boot/setup_stamps.h"
 #include "launcher/checkout/checkout.h"
 #include "launcher/commands/commands.h"
@@ -53,8 +53,25 @@ static void explain_setup(const boot::Boot& boot) {
   }
 }
 
+// The probe is not run: it may take a GPU that a training needs.
+static void explain_gpus(boot::Boot& boot, const ledger::Memory* memory) {
+  pod::GpuNeed need = boot::gpu_need(boot);
+  if (memory != nullptr) need.faults = memory->gpu_faults;
+  if (need.wanted == 0) {
+    fmt::print("gpus         none are asked for\n");
+    return;
+  }
+  boot.gpu_verdict = pod::judge(boot.nvidia_smi.ask(boot.waiter), need);
+  fmt::print("gpus         {}\n", boot.gpu_verdict.text);
+  for (const std::string& warning : boot.gpu_verdict.warnings) fmt::print("             warning: {}\n", warning);
+  for (const auto& [uuid, faults] : need.faults) {
+    fmt::print("             {} has failed in {} boots of this run\n", uuid, faults);
+  }
+  if (!boot.config.gpu_probe.empty()) fmt::print("             then, for each of them: {}\n", boot.config.gpu_probe);
+}
+
 int explain(const config::Invocation& invocation, const config::Environment& environment, base::Waiter& waiter) {
-  const boot::Boot boot(invocation.config, environment, waiter);
+  boot::Boot boot(invocation.config, environment, waiter);
   const auto found = find_run(invocation.config, environment);
   if (!found) return complain(found.error());
   const auto ledger = ledger::read(boot.folder / "ledger.jsonl");
@@ -68,13 +85,14 @@ int explain(const config::Invocation& invocation, const config::Environment& env
   } else {
     fmt::print("decide       {}: a boot would hold\n", ledger.error().message());
   }
+  explain_gpus(boot, ledger ? &ledger->memory : nullptr);
   explain_checkout(boot.config);
   explain_setup(boot);
   if (!boot.config.checkpoints.empty()) {
     fmt::print("checkpoints  {} found; {}\n", checkpoints.found,
                checkpoints.resume_from.empty() ? "none to resume from" : "resume from " + checkpoints.resume_from);
   }
-  fmt::print("training     in {}: {}\n", boot.config.checkout.string(), fmt::join(boot.config.train, " "));
+  fmt::print("training     in {}: {}\n", boot.config.checkout.string(), fmt::join(boot::training_command(boot), " "));
   return 0;
 }
 

@@ -201,6 +201,7 @@ void remember(Memory& memory, const Record& record) {
     memory.best_checkpoint = facts.checkpoint;
     memory.checkpoint_commit = facts.commit;
   }
+  if (record.kind == "gpu-fault") ++memory.gpu_faults[facts.text.substr(0, facts.text.find(':'))];
   if (!record.step) return;
   const policy::Observation& observation = record.step->observation;
   memory.history = policy::advance(memory.history, observation, record.step->decision);

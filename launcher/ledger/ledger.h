@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -57,6 +58,7 @@ struct Memory {
   std::int64_t newest_wall_milliseconds = 0;
   std::string last_pod;  // of the newest boot
   std::string last_host;
+  std::map<std::string, unsigned> gpu_faults;  // by UUID: in how many boots this run has met a fault of it
 };
 
 struct Opened {

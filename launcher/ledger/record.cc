@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -278,6 +279,7 @@ json memory_to_json(const Memory& memory) {
                {"last_pod", memory.last_pod},
                {"last_host", memory.last_host}};
   if (memory.best_step) body["best_step"] = *memory.best_step;
+  if (!memory.gpu_faults.empty()) body["gpu_faults"] = memory.gpu_faults;
   return body;
 }
 
@@ -293,10 +295,16 @@ Memory memory_from_json(const json& body) {
   memory.newest_wall_milliseconds = body.value("newest_wall_milliseconds", std::int64_t{0});
   memory.last_pod = body.value("last_pod", "");
   memory.last_host = body.value("last_host", "");
+  memory.gpu_faults = body.value("gpu_faults", std::map<std::string, unsigned>());
   return memory;
 }
 
 // --- Lines ---------------------------------------------------------------------------------------------------------
+
+bool is_note_kind(std::string_view kind) {
+  constexpr std::array<std::string_view, 5> kinds = {"phase", "checkpoint", "attempt-stopped", "gpu-fault", "note"};
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
 
 Line from_body(const json& body) {
   Line line;
@@ -313,8 +321,7 @@ Line from_body(const json& body) {
   }
   line.kind = Line::Kind::kUnknown;
   line.record = {line.number, body.value("wall", std::int64_t{0}), kind, std::nullopt, facts_from_json(body["facts"])};
-  const bool is_note = kind == "phase" || kind == "checkpoint" || kind == "attempt-stopped" || kind == "note";
-  if (!is_note) {
+  if (!is_note_kind(kind)) {
     auto observation = alternative_named<policy::Observation>(kind, body);
     auto decision = alternative_named<policy::Decision>(body.value("decision", ""), body);
     if (!observation || !decision) return line;

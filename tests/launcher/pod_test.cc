@@ -8,9 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "launcher/base/waiter.h"
 #include "launcher/pod/disks.h"
-#include "launcher/pod/gpus.h"
 #include "launcher/pod/identity.h"
 
 namespace {
@@ -46,47 +44,6 @@ TEST(Disks, VolumeIsTheOutermostOneInTheWorkspace) {
   EXPECT_EQ(Disks::parse(std::string(kPod) + "6 1 8:1 / /workspace rw - ext4 /dev/sdc rw\n").volume(), "/workspace");
   EXPECT_EQ(Disks::parse("1 0 0:50 / / rw - overlay overlay rw\n").volume(), "");
   EXPECT_EQ(Disks::parse("").volume(), "");
-}
-
-TEST(Gpus, AnswerIsRead) {
-  const auto gpus =
-      pod::parse_gpus("GPU-aa-1, NVIDIA H100, 81559, 0\nGPU-bb-2, NVIDIA H100, 81559, [N/A]\nNo devices were found\n");
-  ASSERT_EQ(gpus.size(), 2U);
-  EXPECT_EQ(gpus[1].uuid, "GPU-bb-2");
-  EXPECT_EQ(gpus[0].memory_mebibytes, 81559);
-}
-
-class NvidiaSmi : public testing::Test {
- protected:
-  void SetUp() override { ASSERT_TRUE(waiter_); }
-  void TearDown() override {
-    ::setenv("PATH", path_.c_str(), 1);
-    fs::remove_all(folder_);
-  }
-  void install(const std::string& script) {
-    fs::create_directories(folder_);
-    std::ofstream(folder_ / "nvidia-smi") << "#!/bin/sh\n" << script;
-    fs::permissions(folder_ / "nvidia-smi", fs::perms::owner_all);
-    ::setenv("PATH", (folder_.string() + ":" + path_).c_str(), 1);
-  }
-
-  const std::string path_ = std::getenv("PATH");
-  const fs::path folder_ = fs::path(testing::TempDir()) / ("smi_" + std::to_string(::getpid()));
-  base::Result<base::Waiter> waiter_ = base::Waiter::open();
-};
-
-TEST_F(NvidiaSmi, AnswerFailureAndSilenceAreToldApart) {
-  using State = pod::GpuReport::State;
-  install("echo 'GPU-1, H100, 80000, 0'\n");
-  const auto answered = pod::ask_for_gpus(*waiter_);
-  EXPECT_EQ(answered.state, State::kAnswered);
-  EXPECT_EQ(answered.gpus.size(), 1U);
-  install("echo 'NVIDIA-SMI has failed'; exit 9\n");
-  const auto failed = pod::ask_for_gpus(*waiter_);
-  EXPECT_EQ(failed.state, State::kFailed);
-  EXPECT_EQ(failed.detail, "exit 9: NVIDIA-SMI has failed");
-  install("exec sleep 100\n");
-  EXPECT_EQ(pod::ask_for_gpus(*waiter_, base::Seconds(1)).state, State::kHung);
 }
 
 TEST(Identity, PodIdComesFromThePlatformElseFromTheHost) {
