@@ -71,7 +71,7 @@ class FaultPoint : public testing::Test, public Watcher {
   std::string instead_of(const std::string&) override { return {}; }
   void syscall_entered(const Process&, const Syscall&) override {}
   void executed(const Process&) override {}
-  int connecting(const Process&, bool) override { return 0; }
+  int connecting(const Process&, const Peer&) override { return 0; }
   void ended(const Process& process, base::WaitStatus status) override {
     if (process.id != first_) return;
     end_ = status;
