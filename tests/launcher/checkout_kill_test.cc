@@ -161,6 +161,7 @@ TEST_P(Killed, AtAnyMomentLosesNothing) {
 INSTANTIATE_TEST_SUITE_P(During, Killed,
                          testing::Values("clone", "foreign-folder", "update", "index-zeroed", "upstream-blob-missing",
                                          "git-folder-gone", "branch-empty", "packed-refs-torn", "pack-flipped",
+                                         "power-cut", "half-deleted", "disk-full", "staged-blob-missing",
                                          "local-commit-empty", "file-zeroed-with-same-times"),
                          [](const auto& test) {
                            std::string name = test.param;

@@ -45,14 +45,14 @@ class Damager {
       const fs::path path = root_ / ".git/objects" / said.output.substr(0, 2) / said.output.substr(2, 38);
       return fs::exists(path) ? std::optional(path) : std::nullopt;
     }
-    if (named == "pack:" || named == "pack-index:") {
+    if (const auto extension = extension_beside_pack(named)) {
       std::optional<fs::path> largest;
       std::error_code error;
       for (fs::directory_iterator entry(root_ / ".git/objects/pack", error), end; !error && entry != end; ++entry) {
         if (entry->path().extension() != ".pack") continue;
         if (!largest || fs::file_size(entry->path()) > fs::file_size(*largest)) largest = entry->path();
       }
-      if (largest && named == "pack-index:") largest->replace_extension(".idx");
+      if (largest) largest->replace_extension(*extension);
       return largest;
     }
     return root_ / named;
@@ -67,23 +67,24 @@ class Damager {
         if (step[verb]) steps.emplace_back(step, verb);
       }
     }
+    for (const auto& [step, verb] : steps) {
+      if (verb != "git") continue;
+      if (shell("git -C " + root_.string() + " " + step["git"].as<std::string>()).status != 0) return false;
+    }
     // Objects are named by references, which an earlier step may damage: all files are found first.
     std::vector<std::optional<fs::path>> files;
     for (const auto& [step, verb] : steps) {
       files.push_back(verb == "git" ? std::optional(root_) : locate(step[verb].as<std::string>()));
     }
-    bool made_before = false;
+    std::set<fs::path> made;
     for (std::size_t i = 0; i < steps.size(); ++i) {
       const auto& [step, verb] = steps[i];
       const bool makes = verb == "write" || verb == "mkdir" || verb == "link" || verb == "git" || verb == "copy";
       const bool needs_file = !makes || step["existing"];
-      if (!files[i] || (needs_file && !made_before && !fs::exists(fs::symlink_status(*files[i])))) return false;
+      if (!files[i]) return false;
+      if (needs_file && !made.contains(*files[i]) && !fs::exists(fs::symlink_status(*files[i]))) return false;
       if (verb == "copy" && (!fs::exists(*files[i]) || !locate(step["to"].as<std::string>()))) return false;
-      made_before = made_before || makes || verb == "delete";
-    }
-    for (const auto& [step, verb] : steps) {
-      if (verb != "git") continue;
-      if (shell("git -C " + root_.string() + " " + step["git"].as<std::string>()).status != 0) return false;
+      if (makes) made.insert(verb == "copy" ? *locate(step["to"].as<std::string>()) : *files[i]);
     }
     for (std::size_t i = 0; i < steps.size(); ++i) run(steps[i].first, steps[i].second, *files[i]);
     return true;
@@ -103,6 +104,13 @@ class Damager {
   }
 
  private:
+  static std::optional<std::string> extension_beside_pack(const std::string& named) {
+    static const std::map<std::string, std::string> extensions = {
+        {"pack:", ".pack"}, {"pack-index:", ".idx"}, {"pack-reverse-index:", ".rev"}, {"pack-bitmap:", ".bitmap"}};
+    const auto found = extensions.find(named);
+    return found == extensions.end() ? std::nullopt : std::optional(found->second);
+  }
+
   static void replace(const fs::path& path, const std::string& contents) {
     fs::permissions(path, fs::perms::owner_write | fs::perms::owner_read, fs::perm_options::add);
     std::ofstream(path, std::ios::binary | std::ios::trunc) << contents;

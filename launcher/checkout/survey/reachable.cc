@@ -7,6 +7,8 @@
 // missing, once something is.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "launcher/checkout/git/files.h"
 #include "launcher/checkout/survey/shared_look.h"
 
@@ -114,6 +116,30 @@ bool index_is_of_head(const SharedLook& look, const git_oid& tree) {
   return look.index && look.index_checksum_fits && look.index->tree && same_id(*look.index->tree, tree);
 }
 
+// What a fetch will read of what is here: libgit2 would never return from a loose commit that is cut off. Packed ones
+// were synced when they came, and end the walk.
+void survey_loose_commits(const Scene& scene, const SharedLook& look, const ObjectsLook& objects, Findings& findings) {
+  constexpr std::size_t kCommitsMax = 1000;
+  std::vector<git_oid> pending;
+  for (const auto& [name, value] : look.refs.refs) {
+    if (value.id) pending.push_back(*value.id);
+  }
+  if (look.head) pending.push_back(*look.head);
+  IdSet seen;
+  while (!pending.empty() && seen.size() < kCommitsMax) {
+    const git_oid id = pending.back();
+    pending.pop_back();
+    if (!objects.loose_ids.contains(id) || !seen.insert(id).second) continue;
+    if (const auto commit = look.history->commit(id)) {
+      pending.insert(pending.end(), commit->parents.begin(), commit->parents.end());
+    } else if (!look.history->read(id)) {
+      const auto file = std::find_if(objects.loose.begin(), objects.loose.end(),
+                                     [&](const LooseFile& one) { return one.id && same_id(*one.id, id); });
+      findings.push_back(make_finding(kLooseObjectDamaged, where_of(scene, file->path), "It cannot be read."));
+    }
+  }
+}
+
 void survey_head_tree(const SharedLook& look, const ObjectsLook& objects, Findings& findings) {
   if (!look.head || !is_there(look, objects, *look.head)) return;
   const auto tree = look.history->tree_of_commit(*look.head);
@@ -140,6 +166,7 @@ void survey_reachable(const Scene& scene, const ObjectsLook& objects, Findings& 
   if (scene.deep()) {
     survey_all(scene, *look, objects, findings);
   } else {
+    survey_loose_commits(scene, *look, objects, findings);
     survey_head_tree(*look, objects, findings);
   }
 }

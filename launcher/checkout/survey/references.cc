@@ -81,6 +81,13 @@ void survey_lost(const Scene& scene, Findings& findings) {
 }
 
 void survey_logs(const Scene& scene, Findings& findings) {
+  const auto look = look_at(scene);
+  for (const auto& [ref, value] : look->refs.refs) {
+    const fs::path path = scene.git_folder / "logs" / ref;
+    if (!is_folder(path)) continue;
+    findings.push_back(
+        make_finding(kFolderInTheWay, where_of(scene, path), "There is a folder where git keeps the reference's log."));
+  }
   auto names = reflog_names(scene.git_folder);
   names.push_back("HEAD");
   for (const std::string& name : names) {
