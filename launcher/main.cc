@@ -4,9 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "launcher/base/files.h"
+#include "launcher/base/helper.h"
 #include "launcher/base/own_name.h"
 #include "launcher/base/process.h"
 #include "launcher/boot/boot.h"
@@ -14,6 +18,7 @@
 #include "launcher/boot/say.h"
 #include "launcher/boot/settle.h"
 #include "launcher/commands/commands.h"
+#include "launcher/commands/find_run.h"
 #include "launcher/config/config.h"
 #include "launcher/pod/identity.h"
 
@@ -52,8 +57,12 @@ int run_phases(boot::Boot& boot) {
   }
 }
 
-int run(const config::Invocation& invocation, const config::Environment& environment, base::Waiter& waiter) {
+int run(const config::Invocation& invocation, const std::vector<std::string>& words,
+        const config::Environment& environment, base::Waiter& waiter) {
   boot::Boot boot(invocation.config, environment, waiter);
+  boot.arguments = words;
+  std::error_code code;
+  boot.started_in = std::filesystem::current_path(code).string();
   base::adopt_orphans();
   // From here on the run is ours alone, and what it did before is known.
   if (boot::open_run(boot) == boot::Next::kEnd) return boot.exit_status;
@@ -77,7 +86,27 @@ int refuse(const base::Error& error, const config::Invocation& invocation, base:
   return boot::stay(waiter, fmt::format("hold: the configuration cannot be used: {}", error.message()));
 }
 
-int dispatch(const config::Invocation& invocation, const config::Environment& environment, base::Waiter& waiter) {
+// `check` and `explain` over SSH, without a word about which run: what this container's launcher was started with.
+std::optional<config::Invocation> as_started(const config::Invocation& asked, config::Environment& environment) {
+  const bool asks = asked.command == config::Command::kCheck || asked.command == config::Command::kExplain;
+  const auto launcher = asks ? commands::launcher_meant(asked.config) : std::nullopt;
+  if (!launcher) return std::nullopt;
+  std::error_code code;
+  std::filesystem::current_path(launcher->started_in, code);  // for a --config that is named from there
+  std::vector<std::string> words = launcher->arguments;
+  if (!words.empty() && !words.front().starts_with("-")) words.erase(words.begin());
+  words.insert(words.begin(), "run");
+  const config::Environment theirs = boot::environment_of(*launcher, environment);
+  auto started = config::understand(words, theirs);
+  if (!started) return std::nullopt;
+  environment = theirs;
+  started->command = asked.command;
+  started->json = asked.json;
+  return *started;
+}
+
+int dispatch(const config::Invocation& invocation, const std::vector<std::string>& words,
+             const config::Environment& environment, base::Waiter& waiter) {
   using config::Command;
   // Only a boot forwards signals; everything else is ended by them, as usual. What asks nvidia-smi waits as a boot
   // does.
@@ -90,6 +119,8 @@ int dispatch(const config::Invocation& invocation, const config::Environment& en
       return std::puts("podlaunch 0.1.0"), 0;
     case Command::kStatus:
       return commands::status(invocation, environment);
+    case Command::kLogs:
+      return commands::logs(invocation, environment);
     case Command::kResume:
       return commands::resume(invocation, environment);
     case Command::kDoctor:
@@ -101,11 +132,15 @@ int dispatch(const config::Invocation& invocation, const config::Environment& en
     case Command::kExplain:
       break;
   }
+  if (config::Environment theirs = environment; const auto started = as_started(invocation, theirs)) {
+    if (invocation.command == Command::kCheck) return commands::check(*started, theirs);
+    return commands::explain(*started, theirs, waiter);
+  }
   if (const auto valid = config::validate(invocation.config, environment); !valid)
     return refuse(valid.error(), invocation, waiter);
   if (invocation.command == Command::kCheck) return commands::check(invocation, environment);
   if (invocation.command == Command::kExplain) return commands::explain(invocation, environment, waiter);
-  return run(invocation, environment, waiter);
+  return run(invocation, words, environment, waiter);
 }
 
 }  // namespace
@@ -116,12 +151,20 @@ int main(int count, char** arguments) {
   const config::Environment environment = pod::own_environment();
   const std::vector<std::string> words(arguments + std::min(count, 1), arguments + count);
   base::hide_command_line(count, arguments);
-  const auto invocation = config::understand(words, environment);
+  // The file of --config may lie on the volume.
+  const auto read_file = [&](const std::string& path) -> base::Result<std::string> {
+    return base::call_helper(*waiter, "read " + path, base::Seconds(60), [&] {
+      auto content = base::read_file(path);
+      if (!content) throw std::runtime_error(content.error().message());
+      return *content;
+    });
+  };
+  const auto invocation = config::understand(words, environment, read_file);
   if (!invocation) {
     config::Invocation unclear;
     const bool boots = words.empty() || words[0].starts_with("-") || words[0] == "run";
     if (!boots) unclear.command = config::Command::kCheck;
     return refuse(invocation.error(), unclear, *waiter);
   }
-  return dispatch(*invocation, environment, *waiter);
+  return dispatch(*invocation, words, environment, *waiter);
 }

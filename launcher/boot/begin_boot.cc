@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <nlohmann/json.hpp>
 
 #include "launcher/base/files.h"
@@ -42,7 +40,8 @@ policy::Decision begin_boot(Boot& boot) {
   leave_pointer({.run = boot.run,
                  .folder = boot.folder.string(),
                  .checkout = boot.config.checkout.string(),
-                 .process = ::getpid()});
+                 .started_in = boot.started_in,
+                 .arguments = boot.arguments});
   ledger::Facts facts;
   if (progress) facts.checkpoint = boot.checkpoints.resume_from;
   const policy::Decision decision = boot.journal.observe(began, std::move(facts));

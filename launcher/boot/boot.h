@@ -33,6 +33,10 @@ struct Boot {
   std::filesystem::path folder;  // of this run: <state>/<run>
   Journal journal;
 
+  // How we were started, for whoever asks over SSH.
+  std::vector<std::string> arguments;
+  std::string started_in;
+
   // What one phase found for those after it.
   pod::NvidiaSmi nvidia_smi;
   std::optional<pod::GpuReport> gpus;

@@ -10,6 +10,7 @@ namespace boot {
 enum class FrameKind : char {
   kAppend = 'A',    // to the keeper: a ledger record
   kLog = 'L',       // to the keeper: the training's output
+  kMark = 'M',      // to the keeper: a line that says what the output that follows is of
   kWatch = 'W',     // to the keeper: look for a request to resume from now on
   kIgnore = 'I',    // to the keeper: no longer
   kClose = 'C',     // to the keeper: hand everything back and end

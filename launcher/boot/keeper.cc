@@ -165,6 +165,11 @@ void Keeper::keep_log(std::string_view bytes) {
   send(FrameKind::kLog, bytes);
 }
 
+void Keeper::mark_log(std::string_view what) {
+  if (!socket_.valid() || outgoing_.size() > kOutgoingMax) return;
+  send(FrameKind::kMark, what);
+}
+
 void Keeper::watch_for_resume(bool watching) {
   resume_asked_ = false;
   if (socket_.valid()) send(watching ? FrameKind::kWatch : FrameKind::kIgnore, {});

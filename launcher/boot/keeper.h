@@ -63,6 +63,7 @@ class Keeper {
 
   // Never waits; what the keeper cannot take in time is not kept.
   void keep_log(std::string_view bytes);
+  void mark_log(std::string_view what);
 
   void watch_for_resume(bool watching);
   // To be polled for; `resume_asked` then tells whether that was it.

@@ -240,6 +240,7 @@ void Process::run() {
     while (auto frame = decode(incoming_)) {
       if (frame->kind == FrameKind::kAppend && fence()) return;
       if (frame->kind == FrameKind::kLog) log.write(frame->payload);
+      if (frame->kind == FrameKind::kMark) log.mark(frame->payload);
       if (!serve(*frame)) going_on = false;
     }
   }

@@ -1,3 +1,6 @@
+#include <fmt/chrono.h>
+
+#include <ctime>
 #include <regex>
 
 #include "launcher/base/glob.h"
@@ -225,6 +228,8 @@ policy::Decision Attempt::run() {
       boot_.journal.observe(policy::AttemptBegan{}, {.phase = "training", .commit = boot_.commit});
   if (!std::holds_alternative<policy::Run>(decision)) return decision;
   say_phase("training", "attempt {}: {}", boot_.journal.memory().attempts, fmt::join(training_command(boot_), " "));
+  boot_.journal.keeper().mark_log(fmt::format("attempt {}, {:%Y-%m-%d %H:%M:%S} UTC", boot_.journal.memory().attempts,
+                                              fmt::gmtime(std::time(nullptr))));
   const long kills_before = training::out_of_memory_kills();
   time_recorded_ = base::Clock::now();
   const auto ended = training::supervise(boot_.waiter, plan());

@@ -9,6 +9,7 @@ namespace commands {
 int check(const config::Invocation& invocation, const config::Environment& environment);
 int status(const config::Invocation& invocation, const config::Environment& environment);
 int explain(const config::Invocation& invocation, const config::Environment& environment, base::Waiter& waiter);
+int logs(const config::Invocation& invocation, const config::Environment& environment);
 int resume(const config::Invocation& invocation, const config::Environment& environment);
 int doctor(const config::Invocation& invocation);
 int repair(const config::Invocation& invocation, const config::Environment& environment);

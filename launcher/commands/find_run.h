@@ -1,9 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
+#include "launcher/boot/pointer.h"
 #include "launcher/config/config.h"
 #include "launcher/ledger/ledger.h"
 
@@ -19,8 +21,14 @@ struct FoundRun {
 // By --state and --run, by the configuration, or the one this container works on.
 base::Result<FoundRun> find_run(const config::Config& config, const config::Environment& environment);
 
+// The launcher whose configuration is meant when none is given: that of this container. Nothing when the configuration
+// says something itself, or names another run.
+std::optional<boot::Pointer> launcher_meant(const config::Config& config);
+
 // What the run is doing, as a word: "training", "held", "finished", "bootstrapping", "stopped", "new".
 std::string state_of(const FoundRun& found, const ledger::Opened& ledger);
+
+bool is_active(const std::filesystem::path& folder);  // the run's: a launcher on this host works on it
 
 int complain(const base::Error& error);  // on stderr; returns 1
 

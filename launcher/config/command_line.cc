@@ -15,8 +15,9 @@ using Words = std::vector<std::string>;
 
 static const std::vector<std::pair<std::string, Command>> kCommands = {
     {"run", Command::kRun},         {"check", Command::kCheck},   {"status", Command::kStatus},
-    {"explain", Command::kExplain}, {"resume", Command::kResume}, {"doctor", Command::kDoctor},
-    {"repair", Command::kRepair},   {"help", Command::kHelp},     {"version", Command::kVersion}};
+    {"explain", Command::kExplain}, {"resume", Command::kResume}, {"logs", Command::kLogs},
+    {"doctor", Command::kDoctor},   {"repair", Command::kRepair}, {"help", Command::kHelp},
+    {"version", Command::kVersion}};
 
 static const char* const kAbout =
     "podlaunch: brings a checkout into a usable state, installs it, runs its training and never loops.\n"
@@ -25,6 +26,7 @@ static const char* const kAbout =
     "  podlaunch check [FLAGS] -- COMMAND...   say whether the configuration can be used; touches nothing\n"
     "  podlaunch explain [FLAGS] -- COMMAND... say what a boot would do now; changes nothing\n"
     "  podlaunch status [--json]               what the run is doing and has done\n"
+    "  podlaunch logs [--follow] [--attempt N] what setup and training have printed\n"
     "  podlaunch resume                        release a hold\n"
     "  podlaunch doctor [PATH] [--deep|--full] look at a checkout; changes nothing\n"
     "  podlaunch repair [PATH]                 mend a checkout; keeps everything of yours\n"
@@ -54,6 +56,8 @@ struct Extras {
   bool json = false;
   bool deep = false;
   bool full = false;
+  bool follow = false;
+  int attempt = 0;
   bool help = false;
   bool version = false;
 };
@@ -66,6 +70,8 @@ static void add_extras(CLI::App& app, Extras& extras, Command command) {
   app.add_flag("--json", extras.json, "for status, doctor and repair: machine-readable");
   app.add_flag("--deep", extras.deep, "for doctor: check every file, and all that the references lead to");
   app.add_flag("--full", extras.full, "for doctor: read and hash every object, too");
+  app.add_flag("-f,--follow", extras.follow, "for logs: go on as more is printed");
+  app.add_option("--attempt", extras.attempt, "for logs: this one only")->type_name("N")->check(CLI::PositiveNumber);
   if (command == Command::kDoctor || command == Command::kRepair) app.add_option("path", extras.path, "the checkout");
 }
 
@@ -85,7 +91,7 @@ static void add_settings(CLI::App& app, std::map<std::string, Words>& given) {
 }
 
 static base::Error unknown_flag(const std::string& word) {
-  Words names{"--config", "--json", "--deep", "--full", "--help", "--version"};
+  Words names{"--config", "--json", "--deep", "--full", "--follow", "--attempt", "--help", "--version"};
   for (const std::string& name : setting_names()) names.push_back("--" + name);
   if (!word.starts_with("-")) {
     return base::invalid_input(fmt::format("\"{}\" belongs to no flag", word),
@@ -150,6 +156,8 @@ Result<CommandLine> read_command_line(const Words& arguments) {
   line.json = extras.json;
   line.deep = extras.deep;
   line.full = extras.full;
+  line.follow = extras.follow;
+  if (extras.attempt > 0) line.attempt = extras.attempt;
   line.path = extras.path;
   return line;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "launcher/base/files.h"
 #include "launcher/base/hash.h"
 #include "launcher/config/duration.h"
 #include "launcher/config/setting.h"
@@ -36,7 +37,8 @@ static Result<Config> apply(const RawValues& values) {
   return config;
 }
 
-Result<Invocation> understand(const std::vector<std::string>& arguments, const Environment& environment) {
+Result<Invocation> understand(const std::vector<std::string>& arguments, const Environment& environment,
+                              const ReadFile& read_file) {
   auto line = read_command_line(arguments);
   if (!line) return base::fail(line.error());
   Invocation invocation{.command = line->command,
@@ -44,6 +46,8 @@ Result<Invocation> understand(const std::vector<std::string>& arguments, const E
                         .json = line->json,
                         .deep = line->deep,
                         .full = line->full,
+                        .follow = line->follow,
+                        .attempt = line->attempt,
                         .path = line->path,
                         .help = line->help};
   if (invocation.command == Command::kHelp || invocation.command == Command::kVersion) return invocation;
@@ -58,7 +62,7 @@ Result<Invocation> understand(const std::vector<std::string>& arguments, const E
     file = variable->second;
   }
   if (!file.empty()) {
-    auto yaml = read_yaml(file);
+    auto yaml = read_yaml(file, read_file ? read_file(file) : base::read_file(file));
     if (!yaml) return base::fail(yaml.error());
     values.merge(*yaml);
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -71,7 +72,7 @@ struct Config {
   std::vector<std::string> train;  // the command, word by word
 };
 
-enum class Command { kRun, kCheck, kStatus, kExplain, kResume, kDoctor, kRepair, kHelp, kVersion };
+enum class Command { kRun, kCheck, kStatus, kExplain, kResume, kLogs, kDoctor, kRepair, kHelp, kVersion };
 
 // One call of the program, understood.
 struct Invocation {
@@ -80,15 +81,20 @@ struct Invocation {
   bool json = false;
   bool deep = false;
   bool full = false;
-  std::string path;  // for doctor and repair; empty: the configured checkout
-  std::string help;  // for kHelp
+  bool follow = false;         // for logs
+  std::optional<int> attempt;  // for logs
+  std::string path;            // for doctor and repair; empty: the configured checkout
+  std::string help;            // for kHelp
 };
 
 using Environment = std::map<std::string, std::string>;
 
 // What is given wins over what follows: flags, PODLAUNCH_* variables, the file of --config. Form only, no disk is
 // touched but for that file. Errors are kInvalidInput and name the flag, variable or file and line.
-base::Result<Invocation> understand(const std::vector<std::string>& arguments, const Environment& environment);
+// `read_file` reads that file: it may lie on a disk that hangs.
+using ReadFile = std::function<base::Result<std::string>(const std::string& path)>;
+base::Result<Invocation> understand(const std::vector<std::string>& arguments, const Environment& environment,
+                                    const ReadFile& read_file = {});
 
 // Does what is understood suffice for a run? Refuses what could do harm: a URL that carries a password, a ref that
 // looks like an option, a checkout that is the root or home folder, missing or placeholder secrets.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ struct RawValue {
 };
 using RawValues = std::map<std::string, RawValue>;  // by the setting's name
 
-base::Result<RawValues> read_yaml(const std::string& path);
+base::Result<RawValues> read_yaml(const std::string& path, const base::Result<std::string>& content);
 base::Result<RawValues> read_variables(const Environment& environment);
 
 struct CommandLine {
@@ -26,6 +27,8 @@ struct CommandLine {
   bool json = false;
   bool deep = false;
   bool full = false;
+  bool follow = false;
+  std::optional<int> attempt;
   std::string path;
   std::string help;
 };

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
-#include "launcher/base/files.h"
 #include "launcher/config/nearest.h"
 #include "launcher/config/setting.h"
 #include "launcher/config/sources.h"
@@ -79,8 +78,7 @@ static Result<RawValues> read_document(const std::string& path, const std::strin
   return raw;
 }
 
-Result<RawValues> read_yaml(const std::string& path) {
-  const auto text = base::read_file(path, 1U << 20);
+Result<RawValues> read_yaml(const std::string& path, const Result<std::string>& text) {
   if (!text) {
     base::Error error = text.error();
     error.code = base::ErrorCode::kInvalidInput;

@@ -62,6 +62,11 @@ void KeptLog::write(std::string_view bytes) {
   if (!whole_lines.empty()) put(whole_lines);
 }
 
+void KeptLog::mark(std::string_view what) {
+  finish();
+  put(fmt::format("{}{} ---\n", mark_begin, redactor_.redact(what)));
+}
+
 void KeptLog::finish() {
   if (!line_.empty()) put(redactor_.redact(line_) + '\n');
   line_.clear();

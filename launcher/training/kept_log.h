@@ -19,8 +19,12 @@ class KeptLog {
       : folder_(std::move(folder)), redactor_(redactor) {}
 
   void write(std::string_view bytes);
+  // A line of our own between what was printed before and what comes now.
+  void mark(std::string_view what);
   // Writes a last line that has no end yet.
   void finish();
+
+  static constexpr std::string_view mark_begin = "--- podlaunch: ";
 
   static constexpr std::size_t bytes_max = 16U << 20;
   static constexpr int files_max = 4;

@@ -62,20 +62,72 @@ TEST_F(PodlaunchSupervision, TrainingThatKillsWhoeverHasItsNameDoesNotHitUs) {
   EXPECT_EQ(status()["finished"], true);
 }
 
+// The keeper is the child that is podlaunch as well; helpers have ended while a training runs.
+pid_t keeper_of(pid_t launcher) {
+  std::istringstream list(
+      read("/proc/" + std::to_string(launcher) + "/task/" + std::to_string(launcher) + "/children"));
+  for (pid_t child = 0; list >> child;) {
+    if (read("/proc/" + std::to_string(child) + "/comm") == "podlaunch\n") return child;
+  }
+  return 0;
+}
+
+long resident_kibibytes(pid_t process) {
+  const std::string status = read("/proc/" + std::to_string(process) + "/status");
+  const std::size_t at = status.find("VmRSS:");
+  return at == std::string::npos ? 0 : std::atol(status.c_str() + at + 6);
+}
+
+TEST_F(PodlaunchSupervision, SupervisingCostsLittleMemory) {
+  Launcher launcher = boot({}, {"sh", "-c", "echo ready; exec sleep 100"});
+  ASSERT_TRUE(launcher.says("\nready\n")) << launcher.log();
+  // ./dev bench prints the figure that matters, of the release build; this catches what grows out of bounds.
+  constexpr long kBoundKibibytes = 40 * 1024;
+  for (const pid_t process : {launcher.pid(), keeper_of(launcher.pid())}) {
+    EXPECT_GT(resident_kibibytes(process), 0);
+    EXPECT_LT(resident_kibibytes(process), kBoundKibibytes);
+  }
+}
+
+// Each process of one boot writes a trace of its own, with the paths behind descriptors and without what is written.
+TEST_F(PodlaunchSupervision, FirstProcessTouchesNoDiskThatMayHang) {
+  if (std::system("command -v strace > /dev/null") != 0) GTEST_SKIP() << "strace is not installed";
+  const std::string traces = (folder_ / "trace").string();
+  const Words strace{"strace", "-f", "-ff", "-qq", "-y", "-s", "0", "-e", "trace=%file,%desc", "-o", traces};
+  write(folder_ / "disk/podlaunch.yaml", "max-attempts: 5\n");
+  Launcher launcher(words({"--setup", "true", "--on-complete", "exit", "--config", (folder_ / "disk/podlaunch.yaml")},
+                          train_script()),
+                    folder_ / "log", strace);
+  ASSERT_EQ(launcher.status(), 0) << launcher.log();
+  int traced = 0;
+  bool helpers_touch = false;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    if (!entry.path().filename().string().starts_with("trace.")) continue;
+    std::ifstream trace(entry.path());
+    bool is_first = false;
+    for (std::string line; std::getline(trace, line);) {
+      const bool is_exec = line.starts_with("execve(");
+      is_first = is_first || (is_exec && line.find(kPodlaunch) != std::string::npos);
+      traced += is_exec && is_first ? 1 : 0;
+      if (is_exec) continue;
+      for (const char* disk : {"state", "disk", "out"}) {
+        const bool touches = line.find((folder_ / disk).string()) != std::string::npos;
+        EXPECT_FALSE(touches && is_first) << line;
+        helpers_touch = helpers_touch || touches;
+      }
+    }
+  }
+  EXPECT_EQ(traced, 1);
+  EXPECT_TRUE(helpers_touch) << "the traces show nothing, so they prove nothing";
+}
+
 TEST_F(PodlaunchSupervision, KilledKeeperIsReplacedAndNothingIsLostFromThenOn) {
   const std::string go = (folder_ / "go").string();
   commit_upstream("wait.sh", "echo ready; while [ ! -e " + go + " ]; do sleep 0.05; done; echo after; echo step 9\n");
   Launcher launcher = boot({"--on-complete", "exit"}, {"sh", "wait.sh"});
   ASSERT_TRUE(launcher.says("\nready\n")) << launcher.log();
-  // The keeper is the child that is podlaunch as well; helpers have ended by now.
-  pid_t keeper = 0;
-  const std::string children =
-      "/proc/" + std::to_string(launcher.pid()) + "/task/" + std::to_string(launcher.pid()) + "/children";
-  std::istringstream list(read(children));
-  for (pid_t child = 0; list >> child;) {
-    if (read("/proc/" + std::to_string(child) + "/comm") == "podlaunch\n") keeper = child;
-  }
-  ASSERT_GT(keeper, 1) << read(children);
+  const pid_t keeper = keeper_of(launcher.pid());
+  ASSERT_GT(keeper, 1);
   ASSERT_EQ(::kill(keeper, SIGKILL), 0);
   write(go, "");
   EXPECT_EQ(launcher.status(), 0) << launcher.log();

@@ -1,0 +1,84 @@
+// What people type beside a run: which run is meant, and what has been printed. What they find without any argument is
+// played in scenarios/commands_over_ssh.yaml, in a world without other launchers.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "podlaunch_world.h"
+
+namespace {
+
+using namespace podlaunch_world;
+using testing::HasSubstr;
+using testing::Not;
+
+class PodlaunchCommands : public Podlaunch {
+ protected:
+  std::string state() const { return (folder_ / "state").string(); }
+  // What it printed, whatever it was.
+  std::string ask(const Words& words, int expected_status = 0) const {
+    Launcher launcher(words, folder_ / "asked");
+    EXPECT_EQ(launcher.status(), expected_status) << launcher.log();
+    return launcher.log();
+  }
+};
+
+TEST_F(PodlaunchCommands, LogsShowAllThatWasPrintedOrOneAttempt) {
+  // What is printed twice tells the attempts apart without a retry and its wait: the launcher is told to stop between.
+  commit_upstream("twice.sh",
+                  "echo this is attempt $PODLAUNCH_ATTEMPT; [ $PODLAUNCH_ATTEMPT = 2 ] || exec sleep 100\n");
+  {
+    Launcher launcher = boot({"--setup", "echo installed"}, {"sh", "twice.sh"});
+    ASSERT_TRUE(launcher.says("this is attempt 1")) << launcher.log();
+    launcher.signal(SIGTERM);
+    EXPECT_EQ(launcher.status(), 143);
+  }
+  Launcher launcher = boot({"--setup", "echo installed", "--on-complete", "exit"}, {"sh", "twice.sh"}, "log2");
+  EXPECT_EQ(launcher.status(), 0) << launcher.log();
+  const std::string all = ask({"logs", "--state", state(), "--run", "r"});
+  EXPECT_THAT(all, HasSubstr("--- podlaunch: setup: echo installed ---\ninstalled\n"));
+  EXPECT_THAT(all, HasSubstr("this is attempt 1\n--- podlaunch: attempt 2, "));
+  const std::string second = ask({"logs", "--state", state(), "--run", "r", "--attempt", "2"});
+  EXPECT_THAT(second, HasSubstr("this is attempt 2\n"));
+  EXPECT_THAT(second, Not(HasSubstr("this is attempt 1")));
+  EXPECT_THAT(second, Not(HasSubstr("installed")));
+  EXPECT_THAT(ask({"logs", "--state", state(), "--run", "r", "--attempt", "7"}, 1), HasSubstr("attempt 7"));
+  EXPECT_THAT(ask({"logs", "--state", state(), "--run", "other"}, 1), HasSubstr("printed nothing"));
+}
+
+TEST_F(PodlaunchCommands, LogsFollowUntilTheLauncherIsGone) {
+  const std::string go = (folder_ / "go").string();
+  commit_upstream("wait.sh", "echo begun; while [ ! -e " + go + " ]; do sleep 0.05; done; echo ended\n");
+  Launcher launcher = boot({"--on-complete", "exit"}, {"sh", "wait.sh"});
+  ASSERT_TRUE(launcher.says("begun")) << launcher.log();
+  Launcher follower({"logs", "--follow", "--state", state(), "--run", "r"}, folder_ / "followed");
+  ASSERT_TRUE(follower.says("begun")) << follower.log();
+  EXPECT_THAT(follower.log(), Not(HasSubstr("ended")));
+  write(go, "");
+  EXPECT_EQ(launcher.status(), 0);
+  EXPECT_EQ(follower.status(), 0);
+  EXPECT_THAT(follower.log(), HasSubstr("begun\nended\n"));
+}
+
+TEST_F(PodlaunchCommands, StateAloneNamesTheOnlyRunThere) {
+  EXPECT_EQ(boot({"--on-complete", "exit"}, train_script()).status(), 0);
+  EXPECT_THAT(ask({"status", "--state", state()}), HasSubstr("run          r\n"));
+  Words second = words({"--on-complete", "exit"}, train_script());
+  *std::find(second.begin(), second.end(), "r") = "s";
+  EXPECT_EQ(Launcher(second, folder_ / "log2").status(), 0);
+  EXPECT_THAT(ask({"status", "--state", state()}, 1), HasSubstr("several runs in " + state() + ": r, s"));
+  EXPECT_THAT(ask({"status", "--state", state(), "--run", "s"}), HasSubstr("run          s\n"));
+}
+
+TEST_F(PodlaunchCommands, StateThatIsGivenIsNotMixedWithTheRunOfALauncherThatIsThere) {
+  Launcher launcher = boot({}, {"sh", "-c", "echo ready; exec sleep 100"});
+  ASSERT_TRUE(launcher.says("\nready\n")) << launcher.log();
+  const std::string elsewhere = (folder_ / "elsewhere").string();
+  fs::create_directories(elsewhere);
+  EXPECT_THAT(ask({"status", "--state", elsewhere}, 1), HasSubstr("there is no run in " + elsewhere));
+  EXPECT_THAT(ask({"explain", "--state", elsewhere}, 2), Not(HasSubstr("ready")));
+  EXPECT_THAT(ask({"logs", "--state", elsewhere, "--run", "r"}, 1), Not(HasSubstr("ready")));
+}
+
+}  // namespace
