@@ -17,8 +17,7 @@ static constexpr int kGitPort = 8418;
 static constexpr int kGitPortBehindProxy = 8419;
 static constexpr const char* kGitHostName = "git.simrun";
 
-// A socket that already listens, so that nobody has to wait for the server to come up.
-static base::Result<int> listen_on_loopback(int port, pod::Materials& materials) {
+base::Result<int> listen_on_loopback(int port, pod::Materials& materials) {
   base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM, 0));
   const int yes = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -28,7 +27,7 @@ static base::Result<int> listen_on_loopback(int port, pod::Materials& materials)
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
       ::listen(socket.get(), 64) != 0) {
-    return base::fail(base::system_error(errno, "listen for git inside the world"));
+    return base::fail(base::system_error(errno, "listen for requests inside the world"));
   }
   materials.service_sockets.push_back(std::make_shared<base::UniqueFd>(std::move(socket)));
   const int descriptor = materials.service_sockets.back()->get();

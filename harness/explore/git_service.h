@@ -11,6 +11,9 @@
 
 namespace explore {
 
+// A socket that already listens, so that nobody has to wait for the server to come up; kept in the materials.
+base::Result<int> listen_on_loopback(int port, pod::Materials& materials);
+
 // Where the upstream repository lies; whoever builds the world makes it.
 std::string upstream_path(const pod::Materials& materials, const scenario::Scenario& scenario);
 

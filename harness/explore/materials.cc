@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "harness/explore/git_service.h"
+#include "harness/explore/provider_service.h"
 #include "harness/faults/edits.h"
 #include "harness/faults/file_damage.h"
 #include "harness/faults/git_damage.h"
@@ -53,6 +54,7 @@ base::Result<void> place_services(pod::Materials& materials, const scenario::Sce
   materials.answers_log = folder + "/answers.log";
   if (auto placed = pod::place_file(materials.answers_log, ""); !placed) return base::fail(placed.error());
   if (auto added = place_git_service(materials, scenario, settings); !added) return added;
+  if (auto added = place_provider_service(materials, scenario, settings); !added) return added;
   materials.hands.commit_upstream = [upstream = materials.upstream_path, branch = scenario.repository.branch,
                                      epoch = settings.epoch_seconds](const scenario::UpstreamCommit& commit,
                                                                      scenario::Duration at) -> base::Result<void> {
@@ -80,6 +82,7 @@ base::Result<pod::Materials> gather(const scenario::Scenario& scenario, const Se
   materials.hands.damage_file = faults::damage_file;
   const std::string fixture = settings.fixtures + "/repositories/" + scenario.repository.fixture;
   name_git_host(materials, scenario);
+  if (auto named = name_provider(materials, scenario); !named) return base::fail(named.error());
   if (auto made = faults::make_upstream(upstream_path(materials, scenario), fixture, scenario.repository.branch,
                                         settings.epoch_seconds);
       !made) {

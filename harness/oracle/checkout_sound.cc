@@ -53,6 +53,8 @@ Verdict check(const scenario::Scenario& scenario, const pod::WorldRecord& record
     if (error && error != std::errc::no_such_file_or_directory) {
       return verdict(Status::kUnknown, fmt::format("{} cannot be looked at: {}", path, error.message()));
     }
+    if (!checkout && !record.disks.empty())
+      return verdict(Status::kNotApplicable, fmt::format("{} lay on a disk that ended with the pod", path));
     if (record.outcome == scenario::Outcome::kCompleted || ever_existed(record, path)) {
       return verdict(Status::kFail, fmt::format("there is no checkout at {} any more", path));
     }

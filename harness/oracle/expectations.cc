@@ -151,6 +151,16 @@ std::vector<Finding> check_expectations(const scenario::Scenario& scenario, cons
   if (expect.attempts) findings.push_back(check_count("attempts", *expect.attempts, record.attempts.size()));
   if (expect.boot_spacing_seconds) findings.push_back(check_spacing(*expect.boot_spacing_seconds, record));
   if (expect.resumed_at_least) findings.push_back(check_resumption(*expect.resumed_at_least, record));
+  if (expect.stop_calls)
+    findings.push_back(check_count("stop-calls", *expect.stop_calls, static_cast<std::size_t>(record.stop_calls)));
+  if (expect.billed_hours) {
+    const double hours = std::chrono::duration<double, std::ratio<3600>>(record.billed).count();
+    findings.push_back(
+        held_against("billed-hours", *expect.billed_hours, hours, fmt::format("{:.2f} hours billed", hours)));
+  }
+  // The emulated API takes what the real one would take, and nothing else.
+  if (!record.malformed_requests.empty())
+    findings.push_back({"provider", Judgement::kFail, "it was asked wrongly: " + record.malformed_requests.front()});
   for (const auto& expression : expect.log) findings.push_back(check_log(expression, true, record));
   for (const auto& expression : expect.never_log) findings.push_back(check_log(expression, false, record));
   return findings;

@@ -90,6 +90,8 @@ std::optional<std::string> still_to_come(const scenario::Scenario& scenario, con
     if (network != nullptr && network->lasting > scenario::Duration{0}) ++heals_due;
     const auto* disk = std::get_if<scenario::DiskFault>(&entry.action);
     if (disk != nullptr && disk->lasting > scenario::Duration{0}) ++heals_due;
+    const auto* provider = std::get_if<scenario::ProviderFault>(&entry.action);
+    if (provider != nullptr && provider->lasting > scenario::Duration{0}) ++heals_due;
     const auto* pip = std::get_if<scenario::PipFails>(&entry.action);
     if (pip != nullptr && pip->times > 0) return "pip fails a limited number of times, which the boots may use up";
   }
@@ -99,7 +101,7 @@ std::optional<std::string> still_to_come(const scenario::Scenario& scenario, con
   }
   const auto heals = std::count_if(record.events.begin(), record.events.end(),
                                    [](const pod::Event& event) { return event.kind == pod::EventKind::kHeal; });
-  if (heals < heals_due) return "a fault of the network or of a disk is still to heal";
+  if (heals < heals_due) return "a fault of the network, of a disk or of the provider is still to heal";
   return std::nullopt;
 }
 
@@ -218,7 +220,8 @@ Verdict observed(const History& history, std::size_t first, std::size_t count) {
 bool came_to_rest(const pod::WorldRecord& record) {
   using scenario::Outcome;
   return record.outcome == Outcome::kCompleted || record.outcome == Outcome::kHeld ||
-         record.outcome == Outcome::kExited;
+         record.outcome == Outcome::kExited || record.outcome == Outcome::kStopped ||
+         record.outcome == Outcome::kTerminated;
 }
 
 Verdict check(const scenario::Scenario& scenario, const pod::WorldRecord& record) {

@@ -63,6 +63,7 @@ base::Result<WorldRecord> World::Play::run() {
   schedule_timed_entries();
   stage_->at(scenario_.limit.count(), [this] {
     event(EventKind::kNote, "the scenario's limit is reached");
+    if (ended_as_asked_ && !container_) return end_world(*ended_as_asked_);
     end_world(finished_ ? Outcome::kCompleted : attempt_ ? Outcome::kRunning : Outcome::kHeld);
   });
   begin_boot();
@@ -160,6 +161,9 @@ void World::Play::begin_boot() {
   record_.boots.push_back(boot);
   event(EventKind::kBoot, boot.pod_id);
   end_cause_ = BootEnd::kOwnExit;
+  ended_as_asked_.reset();
+  pay(true);
+  write_provider_state();
 
   // What the timeline does to disks and network comes before the first instruction; what it does to processes after.
   after_launch_.clear();
@@ -281,20 +285,16 @@ std::vector<std::string> World::Play::take_answers() {
 }
 
 void World::Play::plan_next_boot(const Boot& boot) {
+  if (boot.ended_by == BootEnd::kStopped) {
+    pay(false);
+    write_provider_state();
+    if (!timeline_.waits_for_later()) end_world(*ended_as_asked_);
+    return;
+  }
   if (boot.ended_by == BootEnd::kInterrupted || boot.ended_by == BootEnd::kRecreated) {
-    ++pod_number_;
+    pay(false);
     boot_planned_ = true;
-    stage_->at((now() + returns_after_).count(), [this] {
-      // Another host, another container disk; the volumes go along.
-      if (auto renewed = disks_->renew_container(); !renewed) return give_up(renewed.error());
-      if (auto furnished = furnish_container(); !furnished) return give_up(furnished.error());
-      const auto placed = place_file(boot_id_file_, fmt::format("5f0c1d6e-0000-4000-8000-{:012}\n", pod_number_));
-      if (!placed) return give_up(placed.error());
-      restarts_ = {};
-      gpu_faults_.clear();
-      do_action(scenario::NvidiaSmiFault{scenario::NvidiaSmiKind::kWorks});
-      begin_boot();
-    });
+    stage_->at((now() + returns_after_).count(), [this] { return_pod(); });
     return;
   }
   if (loops()) return end_world(Outcome::kLooped);
@@ -304,7 +304,30 @@ void World::Play::plan_next_boot(const Boot& boot) {
     return;
   }
   boot_planned_ = true;
-  stage_->at(next->count(), [this] { begin_boot(); });
+  stage_->at(next->count(), [this] {
+    boot_planned_ = false;
+    if (!ended_as_asked_) begin_boot();
+  });
+}
+
+// Another host, another container disk; the volumes go along.
+void World::Play::return_pod() {
+  ++pod_number_;
+  if (auto renewed = disks_->renew_container(); !renewed) return give_up(renewed.error());
+  if (auto furnished = furnish_container(); !furnished) return give_up(furnished.error());
+  const auto placed = place_file(boot_id_file_, fmt::format("5f0c1d6e-0000-4000-8000-{:012}\n", pod_number_));
+  if (!placed) return give_up(placed.error());
+  restarts_ = {};
+  gpu_faults_.clear();
+  do_action(scenario::NvidiaSmiFault{scenario::NvidiaSmiKind::kWorks});
+  begin_boot();
+}
+
+// A pod costs from its first boot until it is taken away, whether or not a container runs in it.
+void World::Play::pay(bool from_now_on) {
+  if (paid_since_ && !from_now_on) record_.billed += now() - *paid_since_;
+  if (!from_now_on) paid_since_.reset();
+  if (from_now_on && !paid_since_) paid_since_ = now();
 }
 
 bool World::Play::loops() const {
@@ -332,6 +355,7 @@ void World::Play::consider_settled() {
   if (attempt_ || boot_planned_ || timeline_.waits_for_later() || heals_due_ > 0 || network_heals_later()) {
     return note_activity();
   }
+  if (ended_as_asked_ && !container_) return end_world(*ended_as_asked_);
   if (!finished_) {
     for (const auto& line : stage_->waiting()) event(EventKind::kNote, line);
   }
@@ -353,6 +377,7 @@ void World::Play::give_up(base::Error error) {
 
 void World::Play::finish_record() {
   record_.end = now();
+  pay(false);
   drain();
   if (!record_.boots.empty() && container_) {
     Boot& boot = record_.boots.back();
@@ -370,6 +395,14 @@ void World::Play::finish_record() {
   if (disks_) {
     record_.disks = disks_->views();
     record_.rest_of_pod = disks_->container_root();
+    // What a pod's end takes with it is not there to be looked at.
+    if (record_.outcome == Outcome::kStopped || record_.outcome == Outcome::kTerminated) {
+      record_.rest_of_pod.clear();
+      std::erase_if(record_.disks, [&](const DiskView& disk) {
+        return disk.kind == scenario::DiskKind::kContainer ||
+               (disk.kind == scenario::DiskKind::kVolume && record_.outcome == Outcome::kTerminated);
+      });
+    }
   }
   record_.pending = timeline_.pending();
   report_idle_network_rules();
@@ -428,6 +461,7 @@ void World::Play::executed(const stage::Process& process) {
 
 int World::Play::mark(const stage::Process& process, const std::string& what) {
   if (what.starts_with("pip")) return pip_mark(what);
+  if (what.starts_with("provider/")) return provider_mark(what.substr(9));
   const auto slash = what.find('/');
   if (slash == std::string::npos) return ENOENT;
   return trainer_mark(process, what.substr(0, slash), std::atoi(what.c_str() + slash + 1));

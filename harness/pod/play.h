@@ -75,6 +75,9 @@ class World::Play : public stage::Watcher {
   void act(const scenario::TimelineEntry& entry);
   void act_now(const scenario::TimelineEntry& entry);
   int order_for_trainer(const Timeline::Due& due);
+  void write_provider_state();
+  int provider_mark(const std::string& what);
+  void end_pod_as_asked(scenario::Outcome outcome);
   void interrupt_pod(Duration grace, BootEnd cause, Duration returns_after);
   void do_action(const scenario::SpotInterrupt& action);
   void do_action(const scenario::KillContainer& action);
@@ -86,6 +89,9 @@ class World::Play : public stage::Watcher {
   void do_action(const scenario::GitDamage& action);
   void do_action(const scenario::TrainerFault& action);
   void do_action(const scenario::PipFails& action);
+  void do_action(const scenario::ProviderFault& action);
+  void return_pod();
+  void pay(bool from_now_on);
 
   // The timeline: clocks, files, disks, GPUs and people (play_faults.cc)
   void do_action(const scenario::ClockJump& action);
@@ -163,6 +169,12 @@ class World::Play : public stage::Watcher {
     std::string unfinished_line;
   };
   std::map<pid_t, Visit> visits_;
+  std::string rest_fault_ = "none";
+  std::string graphql_fault_ = "none";
+
+  // What the provider has done to the pod
+  std::optional<scenario::Outcome> ended_as_asked_;
+  std::optional<Duration> paid_since_;
 
   std::set<pid_t> services_;  // those that the world started itself
   std::string boot_id_file_;

@@ -103,6 +103,8 @@ void World::Play::do_action(const scenario::KillContainer&) {
 }
 
 void World::Play::do_action(const scenario::RecreatePod&) {
+  // Of a pod that was stopped: it is started again, on another host.
+  if (ended_as_asked_ == scenario::Outcome::kStopped && !container_) return return_pod();
   interrupt_pod(policy_.spot_grace, BootEnd::kRecreated, policy_.spot_return);
 }
 
@@ -122,6 +124,73 @@ void World::Play::do_action(const scenario::GitDamage& action) {
 }
 
 void World::Play::do_action(const scenario::TrainerFault&) {}  // the answer to the trainer's mark does it
+
+void World::Play::do_action(const scenario::ProviderFault& action) {
+  const bool rest = action.api != scenario::ProviderApi::kGraphql;
+  const bool graphql = action.api != scenario::ProviderApi::kRest;
+  if (rest) rest_fault_ = action.kind;
+  if (graphql) graphql_fault_ = action.kind;
+  write_provider_state();
+  if (action.lasting <= Duration::zero()) return;
+  stage_->at((now() + action.lasting).count(), [this, rest, graphql] {
+    if (rest) rest_fault_ = "none";
+    if (graphql) graphql_fault_ = "none";
+    disturbed_ = true;
+    write_provider_state();
+    event(EventKind::kHeal, "the provider's API works again");
+    note_activity();
+  });
+}
+
+// Replaced in one step: the provider reads it whenever it is asked something.
+void World::Play::write_provider_state() {
+  const std::string& path = materials_.provider_state;
+  if (path.empty()) return;
+  const char* status = !ended_as_asked_                                    ? "RUNNING"
+                       : container_                                        ? "RUNNING"
+                       : ended_as_asked_ == scenario::Outcome::kTerminated ? "TERMINATED"
+                                                                           : "EXITED";
+  const std::string text = fmt::format(R"({{"pod": "{}", "status": "{}", "rest": "{}", "graphql": "{}"}})",
+                                       record_.boots.back().pod_id, status, rest_fault_, graphql_fault_);
+  if (auto placed = place_file(path + ".new", text); !placed) return give_up(placed.error());
+  if (::rename((path + ".new").c_str(), path.c_str()) != 0)
+    give_up(base::system_error(errno, "tell the provider of the pod", path));
+}
+
+// The provider tells what it was asked.
+int World::Play::provider_mark(const std::string& what) {
+  const auto slash = what.find('/');
+  const std::string kind = what.substr(0, slash);
+  const std::string text = slash == std::string::npos ? "" : what.substr(slash + 1);
+  if (kind == "malformed") {
+    record_.malformed_requests.push_back(text);
+    event(EventKind::kNote, "the provider refuses a malformed request: " + text);
+  } else if (kind == "refused") {
+    event(EventKind::kNote, "the provider was asked to " + text);
+  } else {
+    ++record_.stop_calls;
+    event(EventKind::kNote, kind == "lied" ? "the provider says yes to " + text + ", and does nothing"
+                                           : "the provider is asked to " + text + " the pod, and does");
+    if (kind == "does") end_pod_as_asked(text == "stop" ? scenario::Outcome::kStopped : scenario::Outcome::kTerminated);
+  }
+  return ENOENT;
+}
+
+// The answer goes out first, and the container ends a little later, as a pod does.
+void World::Play::end_pod_as_asked(scenario::Outcome outcome) {
+  constexpr Duration delay = std::chrono::seconds(2);
+  if (ended_as_asked_) return;
+  ended_as_asked_ = outcome;
+  disturbed_ = true;
+  note_activity();
+  stage_->at((now() + delay).count(), [this] {
+    if (container_) return interrupt_pod(policy_.spot_grace, BootEnd::kStopped, {});
+    // Between two boots.
+    pay(false);
+    write_provider_state();
+    if (!timeline_.waits_for_later()) end_world(*ended_as_asked_);
+  });
+}
 
 void World::Play::do_action(const scenario::PipFails& action) {
   pip_failures_left_ = action.times == 0 ? -1 : action.times;

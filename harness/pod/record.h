@@ -35,7 +35,7 @@ struct Event {
   int step = -1;     // for kAttempt the step it starts from, for kCheckpoint the step it holds
 };
 
-enum class BootEnd { kOwnExit, kInterrupted, kKilled, kRecreated, kStillRunning };
+enum class BootEnd { kOwnExit, kInterrupted, kKilled, kRecreated, kStopped, kStillRunning };
 
 // One run of the training command, as its marks tell.
 struct Attempt {
@@ -108,6 +108,9 @@ struct WorldRecord {
   std::string reference_final;  // what stands there after an uninterrupted training; empty where that is not known
   std::optional<scenario::Outcome> outcome;  // as the end of the world shows it; loops are the oracle's to find
   Duration end{0};
+  int stop_calls = 0;  // requests to stop or terminate the pod that the provider answered with success
+  std::vector<std::string> malformed_requests;  // that the provider refused because they are no such requests
+  Duration billed{0};                           // how long there was a pod that costs
   double real_seconds = 0;
   bool pending_timeline = false;     // some entry never fired
   std::vector<std::string> pending;  // which, for people: "line 14: step 120"

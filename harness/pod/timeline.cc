@@ -150,6 +150,14 @@ struct Describe {
     }
     return "the trainer fails";
   }
+  std::string operator()(const scenario::ProviderFault& fault) const {
+    const char* api = fault.api == scenario::ProviderApi::kBoth   ? "the provider's API"
+                      : fault.api == scenario::ProviderApi::kRest ? "the provider's REST API"
+                                                                  : "the provider's GraphQL API";
+    const std::string lasting =
+        fault.lasting > scenario::Duration::zero() ? "for " + clock_text(fault.lasting) : "for good";
+    return fmt::format("{}: {} {}", api, fault.kind, lasting);
+  }
   std::string operator()(const scenario::PipFails& pip) const {
     return pip.times == 0 ? "pip fails from now on" : fmt::format("pip fails {} times", pip.times);
   }

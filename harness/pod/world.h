@@ -54,6 +54,7 @@ struct Materials {
   std::map<std::string, int> service_ports;                      // where the services of scenarios are to be found
   std::map<std::string, std::string> network_rules;              // of those behind a proxy: the file that it reads
   std::string upstream_path;
+  std::string provider_state;  // a file from which the provider learns of the pod and of its own faults; may be empty
   Hands hands;
   std::string image;               // a folder with what the pod's image has besides; empty: one within `folder`
   PointWatcher* points = nullptr;  // watches fault points where it is given; outlives the world

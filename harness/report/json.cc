@@ -38,11 +38,9 @@ const Words<pod::EventKind>& event_kinds() {
 
 const Words<pod::BootEnd>& boot_ends() {
   static const Words<pod::BootEnd> words = {
-      {pod::BootEnd::kOwnExit, "own-exit"},
-      {pod::BootEnd::kInterrupted, "interrupted"},
-      {pod::BootEnd::kKilled, "killed"},
-      {pod::BootEnd::kRecreated, "recreated"},
-      {pod::BootEnd::kStillRunning, "still-running"},
+      {pod::BootEnd::kOwnExit, "own-exit"}, {pod::BootEnd::kInterrupted, "interrupted"},
+      {pod::BootEnd::kKilled, "killed"},    {pod::BootEnd::kRecreated, "recreated"},
+      {pod::BootEnd::kStopped, "stopped"},  {pod::BootEnd::kStillRunning, "still-running"},
   };
   return words;
 }
@@ -75,8 +73,8 @@ const Words<oracle::Status>& statuses() {
 
 const Words<scenario::Outcome>& outcomes() {
   using scenario::Outcome;
-  static const auto words =
-      named(std::array{Outcome::kCompleted, Outcome::kHeld, Outcome::kLooped, Outcome::kExited, Outcome::kRunning});
+  static const auto words = named(std::array{Outcome::kCompleted, Outcome::kHeld, Outcome::kLooped, Outcome::kExited,
+                                             Outcome::kRunning, Outcome::kStopped, Outcome::kTerminated});
   return words;
 }
 
@@ -185,6 +183,9 @@ json record_json(const pod::WorldRecord& record) {
           {"boots", list(record.boots, boot_json)},
           {"attempts", list(record.attempts, attempt_json)},
           {"log", list(record.log, log_json)},
+          {"stop-calls", record.stop_calls},
+          {"malformed-requests", record.malformed_requests},
+          {"billed", nanoseconds(record.billed)},
           {"not-covered", record.not_covered},
           {"outcome", record.outcome ? word(*record.outcome, outcomes()) : json(nullptr)},
           {"end", nanoseconds(record.end)},
@@ -199,6 +200,9 @@ pod::WorldRecord record_from(const json& from) {
   record.boots = items(from.at("boots"), boot_from);
   record.attempts = items(from.at("attempts"), attempt_from);
   record.log = items(from.at("log"), log_from);
+  record.stop_calls = from.at("stop-calls");
+  record.malformed_requests = from.at("malformed-requests").get<std::vector<std::string>>();
+  record.billed = duration(from.at("billed"));
   record.not_covered = from.at("not-covered").get<std::vector<std::string>>();
   if (!from.at("outcome").is_null()) record.outcome = value(from.at("outcome"), outcomes());
   record.end = duration(from.at("end"));

@@ -93,6 +93,8 @@ std::string end_text(const pod::Boot& boot) {
       return fmt::format("killed after {}", length);
     case pod::BootEnd::kRecreated:
       return fmt::format("taken away with its container disk after {}", length);
+    case pod::BootEnd::kStopped:
+      return fmt::format("stopped by the provider after {}", length);
     case pod::BootEnd::kStillRunning:
       return fmt::format("still running after {}, when the world ended", length);
   }

@@ -32,7 +32,7 @@ const Names& oracle_names() {
 }
 
 const Names& outcome_names() {
-  static const Names names{"completed", "held", "looped", "exited", "running"};
+  static const Names names{"completed", "held", "looped", "exited", "running", "stopped", "terminated"};
   return names;
 }
 
@@ -80,6 +80,17 @@ const Names& gpu_fault_names() {
 
 const Names& nvidia_smi_names() {
   static const Names names{"works", "hangs", "stuck", "fails", "mismatch"};
+  return names;
+}
+
+const Names& provider_fault_names() {
+  static const Names names{"401", "403",  "404", "409",      "429",         "500",      "502",
+                           "503", "slow", "lie", "not-json", "wrong-types", "redirect", "huge"};
+  return names;
+}
+
+const Names& provider_api_names() {
+  static const Names names{"both", "rest", "graphql"};
   return names;
 }
 

@@ -23,6 +23,8 @@ const Names& file_damage_names();
 const Names& disk_fault_names();
 const Names& gpu_fault_names();
 const Names& nvidia_smi_names();
+const Names& provider_fault_names();
+const Names& provider_api_names();
 const Names& oracle_expectation_names();
 
 // The candidate that takes the fewest edits from `word`, when there are few enough for a slip; else empty.

@@ -41,6 +41,10 @@ static const Section<Scenario>& scenario_section() {
       {"pod", section_into(&Scenario::pod, pod_section())},
       {"repository", section_into(&Scenario::repository, repository_section())},
       {"trainer", section_into(&Scenario::trainer, trainer_section())},
+      {"provider",
+       [](Reader& reader, const YAML::Node& node, Scenario& scenario) {
+         read_section(reader, node, provider_section(), scenario.provider.emplace());
+       }},
       {"start",
        [](Reader& reader, const YAML::Node& node, Scenario& scenario) { read_start(reader, node, scenario.start); },
        true},
@@ -91,6 +95,11 @@ static void check_across_sections(Reader& reader, const YAML::Node& root, const 
                        "Choose an earlier time, or raise limit.");
     }
     check_action(reader, scenario, entry, fmt::format("timeline[{}].do", index + 1));
+  }
+  for (const TimelineEntry& entry : scenario.timeline) {
+    if (scenario.provider || !std::holds_alternative<ProviderFault>(entry.action)) continue;
+    reader.refuse_at(entry.line, "timeline", "has a fault of the provider, and the world has none",
+                     "Add provider: {} to the scenario.");
   }
   for (const Allowance& allowance : scenario.allow) {
     if (scenario.expect.oracles.count(allowance.oracle) == 0) continue;
@@ -198,6 +207,8 @@ std::map<std::string, Names> known_keys() {
       {"disk", keys_of(disk_section())},
       {"repository", keys_of(repository_section())},
       {"trainer", keys_of(trainer_section())},
+      {"provider", keys_of(provider_section())},
+      {"provider-fault", keys_of(provider_fault_section())},
       {"file", keys_of(file_section())},
       {"start", keys_of(start_section())},
       {"podlaunch", podlaunch_keys()},

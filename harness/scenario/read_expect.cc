@@ -39,8 +39,8 @@ static auto patterns_into(std::vector<std::string> Expect::*member) {
 
 static void read_outcome(Reader& reader, const YAML::Node& node, Expect& expect) {
   const std::string chosen = reader.choice(node, outcome_names());
-  for (const Outcome outcome :
-       {Outcome::kCompleted, Outcome::kHeld, Outcome::kLooped, Outcome::kExited, Outcome::kRunning}) {
+  for (const Outcome outcome : {Outcome::kCompleted, Outcome::kHeld, Outcome::kLooped, Outcome::kExited,
+                                Outcome::kRunning, Outcome::kStopped, Outcome::kTerminated}) {
     if (name(outcome) == chosen) expect.outcome = outcome;
   }
 }
@@ -76,6 +76,8 @@ const Section<Expect>& expect_section() {
        [](Reader& reader, const YAML::Node& node, Expect& expect) {
          expect.resumed_at_least = Bound{.at_least = reader.whole_number(node, 0), .at_most = std::nullopt};
        }},
+      {"stop-calls", bound_into(&Expect::stop_calls)},
+      {"billed-hours", bound_into(&Expect::billed_hours)},
       {"log", patterns_into(&Expect::log)},
       {"never-log", patterns_into(&Expect::never_log)},
       {"oracles", read_oracles},

@@ -145,6 +145,17 @@ const Section<Trainer>& trainer_section() {
   return section;
 }
 
+const Section<Provider>& provider_section() {
+  static const Section<Provider> section{
+      {"key",
+       [](Reader& reader, const YAML::Node& node, Provider& provider) {
+         provider.key = reader.text(node);
+         if (provider.key.empty()) reader.refuse(node, "is empty", "Leave it out for a key that works.");
+       }},
+  };
+  return section;
+}
+
 const Section<InitialFile>& file_section() {
   static const Section<InitialFile> section{
       {"content", [](Reader& reader, const YAML::Node& node, InitialFile& file) { file.content = reader.text(node); },

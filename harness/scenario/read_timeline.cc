@@ -111,6 +111,36 @@ const Section<UserEdit>& user_edit_section() {
   return section;
 }
 
+static ProviderApi provider_api(Reader& reader, const YAML::Node& node) {
+  const std::string api = reader.choice(node, provider_api_names());
+  if (api == "rest") return ProviderApi::kRest;
+  return api == "graphql" ? ProviderApi::kGraphql : ProviderApi::kBoth;
+}
+
+static std::string provider_fault(Reader& reader, const YAML::Node& node) {
+  const std::string kind = reader.word(node);
+  if (nearest(kind, provider_fault_names()) != kind)
+    reader.refuse(node, fmt::format("is \"{}\", which is not known", kind), suggest(kind, provider_fault_names()));
+  return kind;
+}
+
+const Section<ProviderFault>& provider_fault_section() {
+  static const Section<ProviderFault> section{
+      {"fail",
+       [](Reader& reader, const YAML::Node& node, ProviderFault& fault) { fault.kind = provider_fault(reader, node); },
+       true},
+      {"api",
+       [](Reader& reader, const YAML::Node& node, ProviderFault& fault) { fault.api = provider_api(reader, node); }},
+      {"for",
+       [](Reader& reader, const YAML::Node& node, ProviderFault& fault) {
+         const bool for_good = node.IsScalar() && node.Scalar() == "ever";
+         fault.lasting = for_good ? Duration(0) : reader.positive_duration(node);
+       },
+       true},
+  };
+  return section;
+}
+
 static TrainerFaultKind trainer_fault(Reader& reader, const YAML::Node& node) {
   static const std::map<std::string, TrainerFaultKind> kinds{
       {"crash", TrainerFaultKind::kCrash},       {"oom", TrainerFaultKind::kOutOfMemory},
@@ -159,8 +189,9 @@ static Section<Action> with_arguments(const std::string& key, const Section<T>& 
 static const Section<Action>& action_section() {
   static const Section<Action> section = [] {
     Section<Action> all = with_arguments("spot-interrupt", spot_interrupt_section());
-    for (auto& more : {with_arguments("upstream-commit", upstream_commit_section()),
-                       with_arguments("user-edit", user_edit_section())}) {
+    for (auto& more :
+         {with_arguments("upstream-commit", upstream_commit_section()),
+          with_arguments("user-edit", user_edit_section()), with_arguments("provider", provider_fault_section())}) {
       all.push_back(more.front());
     }
     all.push_back({"damage", [](Reader& reader, const YAML::Node& node, Action& action) {

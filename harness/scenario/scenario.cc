@@ -14,6 +14,10 @@ std::string_view name(Outcome outcome) {
       return "exited";
     case Outcome::kRunning:
       return "running";
+    case Outcome::kStopped:
+      return "stopped";
+    case Outcome::kTerminated:
+      return "terminated";
   }
   return "unknown";
 }

@@ -44,6 +44,11 @@ struct Pod {
   std::optional<Duration> restart_tick;  // overrides the platform's polling period where it has one
 };
 
+// The provider's API is there, as a service of the world, and can stop and terminate the pod.
+struct Provider {
+  std::string key = "rpa_SIMULATED0123456789";  // the pod's own, in RUNPOD_API_KEY
+};
+
 // A file that lies on a disk before the first boot. It counts as the user's work unless `precious` is false.
 struct InitialFile {
   std::string path;
@@ -196,9 +201,18 @@ struct NvidiaSmiFault {
   NvidiaSmiKind kind;
 };
 
+enum class ProviderApi { kBoth, kRest, kGraphql };
+// The provider's API does not do what it should.
+struct ProviderFault {
+  std::string kind;  // a name from provider_fault_names()
+  ProviderApi api = ProviderApi::kBoth;
+  Duration lasting{0};  // zero: for good
+};
+
 using Action = std::variant<SpotInterrupt, KillContainer, RecreatePod, NetworkDown, NetworkFault, UpstreamCommit,
                             UserEdit, GitDamage, TrainerFault, PipFails, ClockJump, FileDamage, DiskFault,
-                            EnvironmentChange, Exec, GpuFault, NvidiaSmiFault>;
+                            EnvironmentChange, Exec, GpuFault, NvidiaSmiFault,
+                            ProviderFault>;
 
 struct TimelineEntry {
   Moment when;
@@ -214,11 +228,13 @@ struct Bound {
 };
 
 enum class Outcome {
-  kCompleted,  // the training finished and was not run again
-  kHeld,       // the command stays alive without training, unfinished
-  kLooped,     // boots follow each other without progress
-  kExited,     // the platform does not restart it any more
-  kRunning,    // still training at the limit
+  kCompleted,   // the training finished and was not run again
+  kHeld,        // the command stays alive without training, unfinished
+  kLooped,      // boots follow each other without progress
+  kExited,      // the platform does not restart it any more
+  kRunning,     // still training at the limit
+  kStopped,     // the provider stopped the pod, as it was asked to; the container disk is gone
+  kTerminated,  // the same, and of the disks network volumes alone are left
 };
 
 // How an oracle is expected to end. Everything not named in `oracles:` is expected to pass.
@@ -230,8 +246,10 @@ struct Expect {
   std::optional<Bound> attempts;
   std::optional<Bound> boot_spacing_seconds;  // median from start to start
   std::optional<Bound> resumed_at_least;      // the step from which the last attempt went on
-  std::vector<std::string> log;               // each must match a line of the container's output
-  std::vector<std::string> never_log;         // none may
+  std::optional<Bound> stop_calls;            // requests to stop or terminate that the provider answered with success
+  std::optional<Bound> billed_hours;
+  std::vector<std::string> log;        // each must match a line of the container's output
+  std::vector<std::string> never_log;  // none may
   std::map<std::string, OracleExpectation> oracles;
 };
 
@@ -248,6 +266,7 @@ struct Scenario {
   Pod pod;
   Repository repository;
   Trainer trainer;
+  std::optional<Provider> provider;
   Start start;
   std::vector<InitialFile> files;
   std::vector<TimelineEntry> timeline;

@@ -15,6 +15,7 @@ const Section<Disk>& disk_section();
 const Section<Pod>& gpus_section();
 const Section<Repository>& repository_section();
 const Section<Trainer>& trainer_section();
+const Section<Provider>& provider_section();
 const Section<InitialFile>& file_section();
 void read_files(Reader& reader, const YAML::Node& node, std::vector<InitialFile>& files);
 
@@ -29,6 +30,7 @@ const Section<Moment>& moment_section();
 const Section<SpotInterrupt>& spot_interrupt_section();
 const Section<UpstreamCommit>& upstream_commit_section();
 const Section<UserEdit>& user_edit_section();
+const Section<ProviderFault>& provider_fault_section();
 const Names& plain_action_names();    // actions that are a word alone
 const Names& one_key_action_names();  // actions that are a map of one key
 void read_timeline(Reader& reader, const YAML::Node& node, std::vector<TimelineEntry>& timeline);

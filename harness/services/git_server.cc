@@ -12,22 +12,13 @@
 #include "base/unique_fd.h"
 #include "harness/services/answer_digest.h"
 #include "harness/services/git_backend.h"
+#include "harness/services/http_service.h"
 
 namespace services {
 
 static constexpr int kExitFailure = 1;
 
-// Requests are answered where they are accepted: no threads.
-class OneAtATime : public httplib::TaskQueue {
- public:
-  void enqueue(std::function<void()> request) override { request(); }
-  void shutdown() override {}
-};
-
-class HttpServer : public httplib::Server {
- public:
-  void adopt(int listening_fd) { svr_sock_ = listening_fd; }
-};
+using HttpServer = Adopting<httplib::Server>;
 
 // What the log tells of an answer, besides its body's digest.
 struct Told {
@@ -145,12 +136,7 @@ int run_git_server(const GitServer& server) {
   constexpr int kStallSeconds = 300;
   HttpServer http;
   front.install(http);
-  http.new_task_queue = [] { return new OneAtATime; };
-  http.set_keep_alive_max_count(1);
-  http.set_read_timeout(kStallSeconds);
-  http.set_write_timeout(kStallSeconds);
-  http.adopt(server.descriptor);
-  http.listen_after_bind();
+  serve_one_at_a_time(http, server.descriptor, kStallSeconds);
   return give_up("the listening socket has failed");
 }
 

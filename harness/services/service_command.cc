@@ -6,6 +6,7 @@
 
 #include "harness/services/git_server.h"
 #include "harness/services/network/fault_proxy.h"
+#include "harness/services/provider_server.h"
 
 namespace services {
 
@@ -25,6 +26,14 @@ int run_service(const std::vector<std::string>& words) {
   faults->add_option("--port", proxy.port)->required();
   faults->add_option("--rules", proxy.rules)->required();
   faults->add_option("--log", proxy.log)->required();
+  ProviderServer provider;
+  CLI::App* api = app.add_subcommand("provider", "the provider's API over HTTPS");
+  api->add_option("--certificate", provider.certificate)->required();
+  api->add_option("--key-file", provider.key_file)->required();
+  api->add_option("--state", provider.state)->required();
+  api->add_option("--api-key", provider.api_key)->required();
+  api->add_option("--descriptor", provider.descriptor)->required();
+  api->add_option("--log", provider.log)->required();
   std::vector<std::string> reversed(words.rbegin(), words.rend());
   try {
     app.parse(reversed);
@@ -32,6 +41,7 @@ int run_service(const std::vector<std::string>& words) {
     std::cerr << "simrun service: " << error.what() << "\n";
     return error.get_exit_code() == 0 ? 0 : kSetupError;
   }
+  if (*api) return run_provider_server(provider);
   return *git ? run_git_server(server) : run_fault_proxy(proxy);
 }
 

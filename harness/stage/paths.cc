@@ -131,6 +131,7 @@ void Stage::enter_path(Thread& thread, const Syscall& syscall, const user_regs_s
     const int error = watcher_.mark(*thread.process, call.path.substr(kMarkFolder.size()));
     return answer(thread, registers, -error);
   }
+  if (thread.process->troupe == Troupe::kService) return resume(thread, PTRACE_CONT);
   const bool changes_disk = changes(syscall, arguments.open_flags);
   if (changes_disk) clock_.separate_stamps();
   if (watches_changes_ && changes_disk) {

@@ -69,6 +69,7 @@ class Watcher {
   virtual bool drain() = 0;
 };
 
+// Looked at below it by a program of the pod, or by a service with `access`: the watcher is told.
 inline constexpr std::string_view kMarkFolder = "/.simrun/mark/";
 
 enum class Pause {

@@ -158,7 +158,9 @@ static bool concerns(const Syscall& call, Troupe troupe, FaultPoints points) {
   if (call.family == Family::kChange) return troupe == Troupe::kPod && points != FaultPoints::kIgnored;
   if (call.family == Family::kDisk) return troupe == Troupe::kPod && points == FaultPoints::kAll;
   if (troupe == Troupe::kPod) return true;
-  // What services look at is the world's business; what they are told of time is not theirs to choose.
+  // What services look at is the world's business; what they are told of time is not theirs to choose. `access` is how
+  // they set marks.
+  if (call.number == SYS_access) return true;
   return call.family != Family::kPath && call.family != Family::kListing && call.family != Family::kConnect;
 }
 

@@ -512,6 +512,8 @@ TEST(Schema, NamesWhatTheParserNames) {
   EXPECT_EQ(names_at("/definitions/gpu-fault/properties/gpu/anyOf/0/enum"), gpu_fault_names());
   EXPECT_EQ(names_at("/definitions/action/properties/nvidia-smi/anyOf/0/enum"), nvidia_smi_names());
   EXPECT_EQ(names_at("/definitions/user-edit/properties/kind/anyOf/0/enum"), edit_kind_names());
+  EXPECT_EQ(names_at("/definitions/provider-fault/properties/fail/anyOf/1/enum"), provider_fault_names());
+  EXPECT_EQ(names_at("/definitions/provider-fault/properties/api/anyOf/0/enum"), provider_api_names());
   EXPECT_EQ(names_at("/definitions/expect/properties/outcome/anyOf/0/enum"), outcome_names());
   EXPECT_EQ(names_at("/definitions/allowance/properties/oracle/anyOf/0/enum"), oracle_names());
 }
