@@ -45,12 +45,12 @@ static Next conclude(Boot& boot) {
   say("finished: run {} is done after {} attempts in {} boots; it will not be run again (a new --run is)", boot.run,
       memory.attempts, memory.boots);
   const bool was_restarted = boot.found_finished && boot.identity.first_process;
-  if (boot.config.on_complete == config::OnEnd::kExit && !was_restarted) {
+  if (boot.config.on_complete == config::OnComplete::kExit && !was_restarted) {
     boot.exit_status = 0;
     return Next::kEnd;
   }
   // Leaving here would make the platform start this container again and again.
-  if (boot.config.on_complete == config::OnEnd::kExit)
+  if (boot.config.on_complete == config::OnComplete::kExit)
     say("finished: something restarts this container: staying instead of leaving");
   boot.exit_status = stay(boot.waiter, fmt::format("finished: run {} is done; this pod may be stopped", boot.run));
   return Next::kEnd;

@@ -92,6 +92,30 @@ static std::string describe_done(const DoneWhen& done) {
   return {};
 }
 
+static std::string on_complete_name(OnComplete action) {
+  switch (action) {
+    case OnComplete::kHold:
+      return {};
+    case OnComplete::kExit:
+      return "exit";
+    case OnComplete::kStopPod:
+      return "stop-pod";
+    case OnComplete::kTerminatePod:
+      return "terminate-pod";
+  }
+  return {};
+}
+
+// The path of a web hook is its password.
+std::string notify_name(const std::string& target) {
+  const std::size_t scheme = target.find("://");
+  if (!target.starts_with("http") || scheme == std::string::npos) return target;
+  const std::size_t path = target.find('/', scheme + 3);
+  const std::string authority = target.substr(scheme + 3, path == std::string::npos ? path : path - scheme - 3);
+  const std::size_t at = authority.rfind('@');
+  return target.substr(0, scheme + 3) + authority.substr(at == std::string::npos ? 0 : at + 1) + "/…";
+}
+
 std::string describe(const Config& config) {
   std::string text;
   const auto line = [&text](std::string_view name, const std::string& value) {
@@ -109,6 +133,9 @@ std::string describe(const Config& config) {
   for (const DoneWhen& done : config.done_when) line("done-when", describe_done(done));
   if (config.max_attempts) line("max-attempts", std::to_string(*config.max_attempts));
   if (config.max_time) line("max-hours", format_duration(*config.max_time));
+  line("on-complete", on_complete_name(config.on_complete));
+  line("publish", config.publish);
+  for (const std::string& target : config.notify) line("notify", notify_name(target));
   if (config.gpus) line("gpus", std::to_string(*config.gpus));
   if (config.gpus_min) line("gpus-min", std::to_string(*config.gpus_min));
   line("gpu-probe", config.gpu_probe);

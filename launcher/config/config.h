@@ -19,6 +19,8 @@ namespace config {
 using Seconds = std::chrono::seconds;
 
 enum class OnEnd { kHold, kExit };
+enum class OnComplete { kHold, kExit, kStopPod, kTerminatePod };
+enum class Provider { kByEnvironment, kRunpod, kNone };
 enum class UpdateMode { kAlways, kUntilCheckpoint, kOncePerRun, kNever };
 enum class LocalChanges { kKeep, kSetAside };
 enum class Transport { kLibgit2, kGit };
@@ -45,8 +47,8 @@ struct Config {
   std::vector<DoneWhen> done_when;       // never empty: exit:0 by default
   std::optional<int> max_attempts;
   std::optional<Seconds> max_time;  // of training, over all attempts
-  std::optional<Seconds> hold_for;
-  OnEnd on_complete = OnEnd::kHold;
+  std::optional<Seconds> hold_for;  // Seconds::max(): for ever; not given: see boot/hold.cc
+  OnComplete on_complete = OnComplete::kHold;
   OnEnd on_failure = OnEnd::kHold;
   UpdateMode update = UpdateMode::kAlways;
   LocalChanges local_changes = LocalChanges::kKeep;
@@ -69,7 +71,10 @@ struct Config {
   std::uint64_t quarantine_max = std::uint64_t{20} << 30U;  // bytes, rescue references included
   std::optional<Seconds> lease_time;  // silence after which a run's lease is dead; unset: only on shared disks, 2 min
   bool allow_restart_from_zero = false;
-  std::vector<std::string> train;  // the command, word by word
+  Provider provider = Provider::kByEnvironment;
+  std::string publish;              // run once the run is done, before the pod is stopped
+  std::vector<std::string> notify;  // each a URL or a command
+  std::vector<std::string> train;   // the command, word by word
 };
 
 enum class Command { kRun, kCheck, kStatus, kExplain, kResume, kLogs, kDoctor, kRepair, kHelp, kVersion };
@@ -102,6 +107,9 @@ base::Result<void> validate(const Config& config, const Environment& environment
 
 // The id that a run is known by: --run, or derived from repository, ref and training command.
 std::string run_id(const Config& config);
+
+// A notify target as it may be shown: of a URL the host alone.
+std::string notify_name(const std::string& target);
 
 std::string describe(const Config& config);  // for `check`: name and value, a line each; no secret's value
 

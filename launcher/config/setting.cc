@@ -105,13 +105,25 @@ static auto choice(Choice Config::*member, std::vector<std::pair<std::string, Ch
   };
 }
 
-static Result<void> apply_on_complete(Config& config, const Values& values) {
-  if (values.front() == "stop-pod" || values.front() == "terminate-pod") {
-    return refuse(fmt::format("this version cannot {} yet; it only knows hold and exit",
-                              values.front() == "stop-pod" ? "stop a pod" : "terminate a pod"),
-                  "Use --on-complete hold and stop the pod yourself, or exit where nothing restarts the container.");
+static Result<void> apply_hold_for(Config& config, const Values& values) {
+  if (values.front() == "ever") {
+    config.hold_for = Seconds::max();
+    return {};
   }
-  return choice(&Config::on_complete, {{"hold", OnEnd::kHold}, {"exit", OnEnd::kExit}})(config, values);
+  return duration(&Config::hold_for)(config, values);
+}
+
+// Nothing that would be sent to a shell by mistake: "http:/host" or "ftp://…" is neither a URL nor a command.
+static Result<void> apply_notify(Config& config, const Values& values) {
+  for (const std::string& value : values) {
+    const std::size_t scheme = value.find("://");
+    const bool web = value.starts_with("https://") || value.starts_with("http://");
+    if (value.empty()) return refuse("is empty", "Give a URL or a command.");
+    if (!web && scheme != std::string::npos && value.find_first_of(" \t'\"") > scheme)
+      return refuse(fmt::format("\"{}\" is neither an http(s) URL nor a command", value));
+  }
+  config.notify = values;
+  return {};
 }
 
 static Result<void> check_regex(const std::string& pattern) {
@@ -253,8 +265,20 @@ static std::vector<Setting> make_settings() {
       {"done-when", Form::kMany, "CONDITION", "exit:CODE, file:GLOB or log:REGEX; default: exit:0", apply_done_when},
       {"max-attempts", Form::kOne, "N", "attempts over all boots", number(&Config::max_attempts, 1)},
       {"max-hours", Form::kOne, "HOURS", "training time over all attempts", duration(&Config::max_time, Seconds(3600))},
-      {"hold-for", Form::kOne, "TIME", "how long a hold is announced as waiting for you", duration(&Config::hold_for)},
-      {"on-complete", Form::kOne, "hold|exit", "after the run is finished", apply_on_complete},
+      {"hold-for", Form::kOne, "TIME",
+       "how long a hold waits for you before the pod is stopped, or ever; default: 30min, where the provider is known",
+       apply_hold_for},
+      {"on-complete", Form::kOne, "ACTION", "after the run is finished: hold, exit, stop-pod or terminate-pod",
+       choice(&Config::on_complete, {{"hold", OnComplete::kHold},
+                                     {"exit", OnComplete::kExit},
+                                     {"stop-pod", OnComplete::kStopPod},
+                                     {"terminate-pod", OnComplete::kTerminatePod}})},
+      {"publish", Form::kOne, "COMMAND", "run once the run is finished, until it succeeds, before the pod is stopped",
+       text(&Config::publish)},
+      {"notify", Form::kMany, "URL|COMMAND", "told of hold, done and preempted; a URL gets JSON, a command variables",
+       apply_notify},
+      {"provider", Form::kOne, "runpod|none", "whose API can stop the pod; default: by the environment",
+       choice(&Config::provider, {{"runpod", Provider::kRunpod}, {"none", Provider::kNone}})},
       {"on-failure", Form::kOne, "hold|exit", "when a person is needed",
        choice(&Config::on_failure, {{"hold", OnEnd::kHold}, {"exit", OnEnd::kExit}})},
       {"update", Form::kOne, "MODE", "always, until-checkpoint, once-per-run or never",

@@ -45,6 +45,12 @@ std::string refusal_of(Config config, const Environment& environment = {}) {
   return valid ? "" : valid.error().message();
 }
 
+config::Config config_of(const Words& words) {
+  const auto understood = understand(words, {});
+  EXPECT_TRUE(understood.has_value()) << (understood ? "" : understood.error().message());
+  return understood ? understood->config : config::Config{};
+}
+
 Config usable() {
   Config config = understand(kMinimal, {})->config;
   return config;
@@ -140,9 +146,24 @@ TEST(Config, ValuesOfTheWrongFormAreRefused) {
   EXPECT_THAT(error_of({"--repo", "a", "--repo", "b"}), HasSubstr("2 times"));
 }
 
-TEST(Config, WhatThisVersionCannotDoIsRefused) {
-  EXPECT_THAT(error_of({"--on-complete", "stop-pod"}), HasSubstr("cannot stop a pod"));
-  EXPECT_THAT(error_of({"--on-complete", "terminate-pod"}), HasSubstr("cannot terminate a pod"));
+TEST(Config, WhatHappensAtTheEndIsChosen) {
+  EXPECT_EQ(config_of({"--on-complete", "stop-pod"}).on_complete, config::OnComplete::kStopPod);
+  EXPECT_EQ(config_of({"--on-complete", "terminate-pod"}).on_complete, config::OnComplete::kTerminatePod);
+  EXPECT_THAT(error_of({"--on-complete", "stop"}), HasSubstr("none of hold, exit, stop-pod, terminate-pod"));
+  EXPECT_EQ(config_of({"--hold-for", "45min"}).hold_for, config::Seconds(2700));
+  EXPECT_EQ(config_of({"--hold-for", "ever"}).hold_for, config::Seconds::max());
+  EXPECT_EQ(config_of({"--provider", "none"}).provider, config::Provider::kNone);
+  EXPECT_THAT(error_of({"--provider", "vast"}), HasSubstr("none of runpod, none"));
+}
+
+TEST(Config, NotificationsGoToUrlsAndCommands) {
+  const config::Config config =
+      config_of({"--notify", "https://hooks.example/T0/secret-part", "--notify", "mail -s $X me"});
+  EXPECT_EQ(config.notify.size(), 2U);
+  EXPECT_THAT(error_of({"--notify", "ftp://hooks.example/"}), HasSubstr("neither an http(s) URL nor a command"));
+  EXPECT_THAT(config::describe(config), HasSubstr("https://hooks.example/…"));
+  EXPECT_THAT(config::describe(config), testing::Not(HasSubstr("secret-part")));
+  EXPECT_EQ(config::notify_name("http://me:pass@host"), "http://host/…");
 }
 
 TEST(Validate, CheckoutOfTheSystemOrTheHomeFolderIsRefused) {
