@@ -69,6 +69,7 @@ int run(const config::Invocation& invocation, const std::vector<std::string>& wo
   // The boot is written ahead: whatever happens now, the next one knows of it.
   const boot::Next next = boot::settle(boot, boot::begin_boot(boot));
   const int status = next == boot::Next::kEnd ? boot.exit_status : run_phases(boot);
+  (void)boot.notifier.finish(waiter, base::Milliseconds(0));
   boot.journal.keeper().close(waiter, base::Seconds(2));
   return status;
 }

@@ -2,6 +2,7 @@
 
 #include "launcher/base/files.h"
 #include "launcher/base/helper.h"
+#include "launcher/boot/evacuate.h"
 #include "launcher/boot/phases.h"
 #include "launcher/boot/pointer.h"
 #include "launcher/boot/say.h"
@@ -53,6 +54,10 @@ policy::Decision begin_boot(Boot& boot) {
 bool obstacle_is_gone(Boot& boot, policy::HoldReason reason) {
   if (reason == policy::HoldReason::kGpusMissing || reason == policy::HoldReason::kGpuCheckHung) {
     return gpus_are_enough(boot);
+  }
+  if (reason == policy::HoldReason::kStopUnsafe) {
+    const bool terminate = boot.config.on_complete == config::OnComplete::kTerminatePod;
+    return evacuate(boot, terminate ? provider::Ending::kTerminate : provider::Ending::kStop).has_value();
   }
   if (reason == policy::HoldReason::kCheckpointsLost) return !look_at_checkpoints(boot).resume_from.empty();
   return false;

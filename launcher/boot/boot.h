@@ -10,6 +10,7 @@
 #include "launcher/base/redaction.h"
 #include "launcher/base/waiter.h"
 #include "launcher/boot/journal.h"
+#include "launcher/boot/notifier.h"
 #include "launcher/config/config.h"
 #include "launcher/pod/disks.h"
 #include "launcher/pod/gpu_verdict.h"
@@ -52,10 +53,16 @@ struct Boot {
   bool unclean_before = false;  // and it wrote no end
   bool found_finished = false;  // the run was finished before this boot did anything
 
+  Notifier notifier;
+  bool asked_for_the_end = false;  // the provider, of this pod
   int exit_status = 0;
 
   // Children that live as long as the boot: no end of an attempt or step ends them.
-  std::vector<pid_t> spared() const { return {journal.keeper().process()}; }
+  std::vector<pid_t> spared() const {
+    std::vector<pid_t> processes = notifier.known_processes();
+    processes.push_back(journal.keeper().process());
+    return processes;
+  }
 };
 
 // Where runs are remembered: --state, else the platform's volume, else beside the checkout.

@@ -1,6 +1,9 @@
 #include "launcher/boot/hold.h"
 
 #include "launcher/base/helper.h"
+#include "launcher/boot/bill.h"
+#include "launcher/boot/end_pod.h"
+#include "launcher/boot/notify.h"
 #include "launcher/boot/phases.h"
 #include "launcher/boot/say.h"
 #include "launcher/boot/upstream.h"
@@ -22,12 +25,14 @@ class Holding {
   Next run();
 
  private:
-  void announce() const;
+  void announce();
   void say_still_held();
   std::optional<policy::Decision> look();
   std::optional<policy::Decision> look_at_obstacle();
   std::optional<policy::Decision> look_upstream();
   void hold_for_another_reason(const policy::Hold& decision);
+  void stop_pod();
+  void plan_stop();
   Seconds first_look() const;
   TimePoint next_wakeup() const;
 
@@ -37,7 +42,8 @@ class Holding {
   TimePoint next_line_ = began_ + kHeartbeat;
   Seconds look_every_ = first_look();
   TimePoint next_look_ = look_every_ == Seconds(0) ? base::kForever : began_ + look_every_;
-  bool time_is_up_ = false;
+  TimePoint next_stop_ = base::kForever;
+  int failed_stops_ = 0;
 };
 
 }  // namespace
@@ -50,26 +56,57 @@ Seconds Holding::first_look() const {
 }
 
 TimePoint Holding::next_wakeup() const {
-  return std::min(next_line_, next_look_);
+  return std::min({next_line_, next_look_, next_stop_});
 }
 
-void Holding::announce() const {
+void Holding::announce() {
   const std::string& failure = boot_.journal.memory().last_failure;
   say("hold: {} ({})", decision_.cause, policy::name(decision_.reason));
   if (!failure.empty() && !policy::rule(decision_.reason).is_obstacle)
     say("hold: the last failure was: {}", boot_.redactor.redact(failure));
   say("hold: what to do: {}", decision_.remedy);
+  say("hold: {}", bill_so_far(boot_));
+  boot_.notifier.start(notification(boot_, Event::kHold, &decision_), boot_);
+  plan_stop();
+}
+
+// A held pod is billed. Where the provider can be asked, it is stopped in the end; not where that would be too early:
+// results that are not published yet, or a ledger that could not be told why.
+void Holding::plan_stop() {
+  constexpr Seconds usual{1800};
+  next_stop_ = base::kForever;
+  if (boot_.config.hold_for == Seconds::max()) return;
+  if (decision_.reason == HoldReason::kPublishFailed || decision_.reason == HoldReason::kLedgerUnusable) return;
+  if (const auto account = account_of(boot_.config, boot_.environment); !account) {
+    if (boot_.config.hold_for) say("hold: --hold-for has no effect here: {}", account.error().message());
+    return;
+  }
+  const Seconds hold_for = boot_.config.hold_for.value_or(usual);
+  next_stop_ = began_ + hold_for;
+  say("hold: unless it is released, the pod is stopped in {}", config::format_duration(hold_for));
+}
+
+void Holding::stop_pod() {
+  constexpr Seconds look_again{3600};
+  const auto held = std::chrono::duration_cast<std::chrono::minutes>(Clock::now() - began_);
+  const PodEndTry done =
+      try_to_end_pod(boot_, provider::Ending::kStop,
+                     fmt::format("held for {} min ({})", held.count(), policy::name(decision_.reason)));
+  if (done.result == PodEnd::kToldToStop || (done.result == PodEnd::kEnding && wait_for_own_end(boot_))) return;
+  if (!done.text.empty()) say("hold: the pod is not stopped: {}", done.text);
+  if (done.result == PodEnd::kNotPossible) {
+    next_stop_ = base::kForever;
+  } else if (done.result == PodEnd::kUnsafe) {
+    next_stop_ = Clock::now() + look_again;
+  } else {
+    next_stop_ = Clock::now() + provider::wait_after(++failed_stops_);
+  }
 }
 
 void Holding::say_still_held() {
   const auto held = std::chrono::duration_cast<std::chrono::minutes>(Clock::now() - began_);
   say("hold: still held after {} min ({}); `podlaunch resume` releases it", held.count(),
       policy::name(decision_.reason));
-  if (boot_.config.hold_for && !time_is_up_ && held >= *boot_.config.hold_for) {
-    time_is_up_ = true;
-    say("hold: --hold-for {} is over; this pod cannot be stopped from here, so it stays and is billed: stop it by hand",
-        config::format_duration(*boot_.config.hold_for));
-  }
   next_line_ = Clock::now() + kHeartbeat;
 }
 
@@ -138,6 +175,8 @@ Next Holding::run() {
     }
     if (decision) hold_for_another_reason(std::get<policy::Hold>(*decision));
     if (Clock::now() >= next_line_) say_still_held();
+    if (Clock::now() >= next_stop_) stop_pod();
+    (void)boot_.notifier.processes(boot_.waiter);
   }
   return settle(boot_, boot_.journal.observe(policy::Preempted{}));
 }

@@ -69,13 +69,15 @@ policy::Decision Journal::observe(const policy::Observation& observation, ledger
   return decision;
 }
 
-void Journal::note(const std::string& kind, ledger::Facts facts) {
-  if (history_.ledger_lost) return;
+bool Journal::note(const std::string& kind, ledger::Facts facts) {
+  if (history_.ledger_lost) return false;
   ledger::Record record;
   record.wall_milliseconds = wall_milliseconds();
   record.kind = kind;
   record.facts = std::move(facts);
-  if (append(record)) ledger::remember(memory_, record);
+  if (!append(record)) return false;
+  ledger::remember(memory_, record);
+  return true;
 }
 
 void Journal::revive() {

@@ -23,8 +23,8 @@ class Journal {
   // decision then takes that into account.
   policy::Decision observe(const policy::Observation& observation, ledger::Facts facts = {});
 
-  // A fact that changes no decision; lost without regret when the ledger is.
-  void note(const std::string& kind, ledger::Facts facts);
+  // A fact that changes no decision. False: it could not be written.
+  bool note(const std::string& kind, ledger::Facts facts);
 
   // The training's output, to be kept. Never waits but for a keeper that has to be started anew.
   void keep_log(std::string_view bytes);

@@ -51,6 +51,9 @@ std::string opening_to_json(const Opening& opening) {
                 {"checkpoint_commit", memory.checkpoint_commit},
                 {"last_failure", memory.last_failure},
                 {"wall", memory.newest_wall_milliseconds},
+                {"up", memory.up_milliseconds},
+                {"published", memory.published},
+                {"told_done", memory.told_done},
                 {"last_pod", memory.last_pod},
                 {"last_host", memory.last_host},
                 {"gpu_faults", memory.gpu_faults},
@@ -87,6 +90,9 @@ Opening opening_from_json(std::string_view text) {
   memory.best_checkpoint = document["best_checkpoint"].get<std::string>();
   memory.checkpoint_commit = document["checkpoint_commit"].get<std::string>();
   memory.last_failure = document["last_failure"].get<std::string>();
+  memory.up_milliseconds = document["up"].get<std::int64_t>();
+  memory.published = document["published"].get<bool>();
+  memory.told_done = document["told_done"].get<bool>();
   memory.newest_wall_milliseconds = document["wall"].get<std::int64_t>();
   memory.last_pod = document["last_pod"].get<std::string>();
   memory.gpu_faults = document["gpu_faults"].get<std::map<std::string, unsigned>>();

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "launcher/base/helper.h"
+#include "launcher/boot/conclude.h"
 #include "launcher/boot/hold.h"
 #include "launcher/boot/phases.h"
 #include "launcher/boot/say.h"
@@ -14,6 +15,9 @@ using base::Seconds;
 using base::TimePoint;
 
 static Next leave(Boot& boot) {
+  // Of what the platform gives us most is gone; whoever is being told has a moment more.
+  constexpr base::Milliseconds patience{700};
+  (void)boot.notifier.finish(boot.waiter, patience);
   boot.exit_status = 128 + boot.waiter.stop_signal();
   return Next::kEnd;
 }
@@ -38,22 +42,6 @@ static Next wait_before_retry(Boot& boot, unsigned earliest, unsigned latest, co
   while (Clock::now() < until && boot.waiter.stop_signal() == 0) boot.waiter.wait({}, until);
   if (boot.waiter.stop_signal() == 0) return Next::kAgain;
   return settle(boot, boot.journal.observe(policy::Preempted{}));
-}
-
-static Next conclude(Boot& boot) {
-  const ledger::Memory& memory = boot.journal.memory();
-  say("finished: run {} is done after {} attempts in {} boots; it will not be run again (a new --run is)", boot.run,
-      memory.attempts, memory.boots);
-  const bool was_restarted = boot.found_finished && boot.identity.first_process;
-  if (boot.config.on_complete == config::OnComplete::kExit && !was_restarted) {
-    boot.exit_status = 0;
-    return Next::kEnd;
-  }
-  // Leaving here would make the platform start this container again and again.
-  if (boot.config.on_complete == config::OnComplete::kExit)
-    say("finished: something restarts this container: staying instead of leaving");
-  boot.exit_status = stay(boot.waiter, fmt::format("finished: run {} is done; this pod may be stopped", boot.run));
-  return Next::kEnd;
 }
 
 namespace {

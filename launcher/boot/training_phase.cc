@@ -5,6 +5,7 @@
 
 #include "launcher/base/glob.h"
 #include "launcher/base/helper.h"
+#include "launcher/boot/notify.h"
 #include "launcher/boot/phases.h"
 #include "launcher/boot/say.h"
 #include "launcher/ledger/ledger.h"
@@ -82,7 +83,10 @@ training::Supervision Attempt::plan() {
   supervision.on_line = [this](std::string_view line) { see(line); };
   supervision.on_tick = [this] { return tick(); };
   // Written before the training has ended: the platform may not leave the time for it afterwards.
-  supervision.on_stop = [this] { boot_.journal.observe(policy::Preempted{}, {.phase = "training"}); };
+  supervision.on_stop = [this] {
+    boot_.notifier.start(notification(boot_, Event::kPreempted), boot_);
+    boot_.journal.observe(policy::Preempted{}, {.phase = "training"});
+  };
   supervision.still_alive = [this] { return saved_something(); };
   return supervision;
 }
@@ -199,7 +203,7 @@ policy::Decision Attempt::judge(const training::Ended& ended, bool killed_for_me
   if (ended.stop_signal != 0) {
     say_phase("training", "told to stop by signal {}; the training ended with {}", ended.stop_signal,
               ended.status.describe());
-    boot_.journal.note("attempt-stopped", std::move(facts));
+    (void)boot_.journal.note("attempt-stopped", std::move(facts));
     return policy::Leave{};
   }
   training::Failure failure = training::describe_failure(ended.status, error_.text(), killed_for_memory);

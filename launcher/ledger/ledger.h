@@ -56,7 +56,10 @@ struct Memory {
   std::string checkpoint_commit;          // the code that wrote it
   std::string last_failure;               // text of the newest failure
   std::int64_t newest_wall_milliseconds = 0;
-  std::string last_pod;  // of the newest boot
+  std::int64_t up_milliseconds = 0;  // of all boots, by the wall clock of their records
+  bool published = false;            // the run's results
+  bool told_done = false;            // whoever wants to know that the run is done
+  std::string last_pod;              // of the newest boot
   std::string last_host;
   std::map<std::string, unsigned> gpu_faults;  // by UUID: in how many boots this run has met a fault of it
 };

@@ -276,6 +276,9 @@ json memory_to_json(const Memory& memory) {
                {"checkpoint_commit", memory.checkpoint_commit},
                {"last_failure", memory.last_failure},
                {"newest_wall_milliseconds", memory.newest_wall_milliseconds},
+               {"up_milliseconds", memory.up_milliseconds},
+               {"published", memory.published},
+               {"told_done", memory.told_done},
                {"last_pod", memory.last_pod},
                {"last_host", memory.last_host}};
   if (memory.best_step) body["best_step"] = *memory.best_step;
@@ -292,6 +295,9 @@ Memory memory_from_json(const json& body) {
   memory.best_checkpoint = body.value("best_checkpoint", "");
   memory.checkpoint_commit = body.value("checkpoint_commit", "");
   memory.last_failure = body.value("last_failure", "");
+  memory.up_milliseconds = body.value("up_milliseconds", std::int64_t{0});
+  memory.published = body.value("published", false);
+  memory.told_done = body.value("told_done", false);
   memory.newest_wall_milliseconds = body.value("newest_wall_milliseconds", std::int64_t{0});
   memory.last_pod = body.value("last_pod", "");
   memory.last_host = body.value("last_host", "");

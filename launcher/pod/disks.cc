@@ -70,6 +70,10 @@ bool Disks::is_mount_point(const fs::path& path) const {
   return mount != nullptr && mount->path == path.lexically_normal().string();
 }
 
+// Where container engines mount files and devices of their own.
+static constexpr const char* kEngineFolders[] = {"/etc", "/proc", "/sys",   "/dev", "/run",
+                                                 "/usr", "/lib",  "/lib64", "/bin", "/sbin"};
+
 bool Disks::survives(const fs::path& path) const {
   static const std::set<std::string> kLost = {"overlay", "aufs",           "tmpfs",
                                               "ramfs",   "fuse-overlayfs", "fuse.fuse-overlayfs"};
@@ -95,6 +99,21 @@ bool Disks::shared(const fs::path& path) const {
                                                  "9p",  "virtiofs", "glusterfs", "beegfs", "gpfs"};
   const Mount* mount = holding(path);
   return mount != nullptr && (kNetwork.contains(mount->kind) || (mount->kind.starts_with("fuse") && survives(path)));
+}
+
+std::vector<std::string> Disks::surviving_folders() const {
+  // Of the kernel, or of the engine: nobody keeps files there.
+  static const std::set<std::string> kernel = {
+      "proc", "sysfs",   "cgroup",    "cgroup2", "devpts", "mqueue", "devtmpfs", "securityfs", "debugfs",  "tracefs",
+      "bpf",  "fusectl", "hugetlbfs", "nsfs",    "pstore", "ramfs",  "efivarfs", "configfs",   "squashfs", "iso9660"};
+  std::vector<std::string> folders;
+  for (const Mount& mount : mounts_) {
+    const bool engine = std::any_of(std::begin(kEngineFolders), std::end(kEngineFolders),
+                                    [&](const char* folder) { return contains(folder, mount.path); });
+    if (mount.path != "/" && !engine && !kernel.contains(mount.kind) && survives(mount.path))
+      folders.push_back(mount.path);
+  }
+  return folders;
 }
 
 std::string Disks::volume() const {

@@ -29,6 +29,8 @@ class Disks {
   bool survives_when_asked(const std::filesystem::path& path) const;
   // Other hosts can have it mounted at the same time.
   bool shared(const std::filesystem::path& path) const;
+  // Mount points that hold folders of a user's and are still there when the pod has been recreated.
+  std::vector<std::string> surviving_folders() const;
   // The platform's volume: where it is mounted, the outermost first; empty where there is none.
   std::string volume() const;
 
