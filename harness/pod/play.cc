@@ -332,7 +332,7 @@ void World::Play::pay(bool from_now_on) {
 
 bool World::Play::loops() const {
   // What is still to come from outside may change what the boots find.
-  if (timeline_.waits_for_later() || pip_failures_left_ > 0 || heals_due_ > 0) return false;
+  if (timeline_.waits_for_later() || pip_failures_left_ > 0 || due_later_ > 0) return false;
   int idle = 0;
   for (auto boot = record_.boots.rbegin(); boot != record_.boots.rend(); ++boot) {
     const bool progressed = boot->best_step_after > boot->best_step_before;
@@ -352,7 +352,7 @@ void World::Play::note_activity() {
 }
 
 void World::Play::consider_settled() {
-  if (attempt_ || boot_planned_ || timeline_.waits_for_later() || heals_due_ > 0 || network_heals_later()) {
+  if (attempt_ || boot_planned_ || timeline_.waits_for_later() || due_later_ > 0 || network_heals_later()) {
     return note_activity();
   }
   if (ended_as_asked_ && !container_) return end_world(*ended_as_asked_);

@@ -157,7 +157,7 @@ class World::Play : public stage::Watcher {
   std::vector<NetworkRule> network_rules_;  // all that ever began
   std::string struck_fault_;                // the last one that the world itself answered with
   int pip_failures_left_ = 0;               // -1: all
-  int heals_due_ = 0;                       // of disks
+  int due_later_ = 0;                       // actions that follow their moment, and disks that will be well again
   const bool disks_can_fail_;
   std::map<int, scenario::GpuFaultKind> gpu_faults_;  // by index; of this host's GPUs
   scenario::NvidiaSmiKind nvidia_smi_ = scenario::NvidiaSmiKind::kWorks;

@@ -18,9 +18,9 @@ using scenario::NvidiaSmiKind;
 
 void World::Play::heals_after(Duration lasting, std::string words, std::function<void()> heal) {
   if (lasting <= Duration::zero()) return;
-  ++heals_due_;
+  ++due_later_;
   stage_->at((now() + lasting).count(), [this, words = std::move(words), heal = std::move(heal)] {
-    --heals_due_;
+    --due_later_;
     disturbed_ = true;
     heal();
     event(EventKind::kHeal, words);

@@ -25,7 +25,11 @@ void World::Play::act_on(const Timeline::Due& due) {
 
 void World::Play::act(const scenario::TimelineEntry& entry) {
   if (entry.when.after > Duration::zero()) {
-    stage_->at((now() + entry.when.after).count(), [this, &entry] { act_now(entry); });
+    ++due_later_;
+    stage_->at((now() + entry.when.after).count(), [this, &entry] {
+      --due_later_;
+      act_now(entry);
+    });
   } else {
     act_now(entry);
   }

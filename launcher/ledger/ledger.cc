@@ -124,6 +124,10 @@ base::Result<std::string> read_content(const std::filesystem::path& path) {
   }
   auto content = base::read_file(path.string(), file_bytes_max);
   if (!content && content.error().code == base::ErrorCode::kNotFound) return std::string();
+  if (!content && std::filesystem::exists(path, code) && !std::filesystem::is_regular_file(path, code)) {
+    return base::fail(ledger_error(base::ErrorCode::kDamaged, path, "it is not a regular file",
+                                   "Run `podlaunch resume`: it is moved aside and counting begins anew."));
+  }
   return content;
 }
 
