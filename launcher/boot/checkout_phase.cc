@@ -10,7 +10,7 @@ namespace boot {
 
 // A clone of a large repository over a slow line; a line that stalls is noticed much earlier, within the call.
 static constexpr base::Seconds kDeadline{2 * 3600};
-static checkout::Request checkout_request(const Boot& boot) {
+checkout::Request checkout_request(const Boot& boot) {
   const config::Config& config = boot.config;
   checkout::Request request;
   request.url = config.repo;

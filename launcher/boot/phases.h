@@ -3,6 +3,7 @@
 
 #include "launcher/boot/boot.h"
 #include "launcher/boot/settle.h"
+#include "launcher/checkout/checkout.h"
 
 namespace boot {
 
@@ -18,6 +19,9 @@ lease::Terms lease_terms(const Boot& boot);
 
 // Writes the boot ahead and asks the policy what it is to do.
 policy::Decision begin_boot(Boot& boot);
+
+// How the checkout is to be brought up, as configured.
+checkout::Request checkout_request(const Boot& boot);
 
 policy::Decision check_gpus(Boot& boot);
 policy::Decision bring_up_checkout(Boot& boot);

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "launcher/checkout/clone.h"
+#include "launcher/checkout/git/conversation_folder.h"
 #include "launcher/checkout/move.h"
 #include "launcher/checkout/request_check.h"
 #include "launcher/checkout/submodules.h"
@@ -392,6 +393,17 @@ base::Result<Outcome> bring_up(const Request& request) {
   start_library();
   if (auto checked = check_request(request); !checked) return base::fail(checked.error());
   return BringUp(request, true).run();
+}
+
+base::Result<std::string> ask_upstream(const Request& request) {
+  start_library();
+  std::string place = (fs::temp_directory_path() / "podlaunch-ask-XXXXXX").string();
+  if (::mkdtemp(place.data()) == nullptr) return base::fail(base::system_error(errno, "make a folder in", place));
+  auto made = make_empty_git_folder(place);
+  auto upstream = made ? fetch(place, remote_of(request), Fetch::kNothing) : base::fail(made.error());
+  (void)remove_redundant(place);  // in /tmp, and ours
+  if (!upstream) return base::fail(upstream.error());
+  return hex_of(upstream->commit);
 }
 
 base::Result<Survey> survey(const fs::path& path, Depth depth, LockTrust lock_trust) {

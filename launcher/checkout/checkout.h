@@ -40,7 +40,7 @@ struct Request {
   int history_depth = 0;  // commits; 0 is all. Needs the git program
   Credentials credentials;
   std::chrono::seconds network_stall_limit{60};  // no byte for so long: the attempt has failed
-  int network_attempts = 3;
+  int network_attempts = 9;                // where the remote is needed; a healthy checkout asks it four times at most
   std::uint64_t quarantine_bytes_max = 0;  // 0: no cap. Over it nothing is dropped; the call fails with the reason
 
   int submodule_nesting = 0;  // how many projects this one lies in as a submodule
@@ -78,6 +78,9 @@ struct Outcome {
 //   kDamaged         damaged, and it cannot be mended without the remote (detail says what); hold and retry
 //   kUnsupported     a repository feature this program must not touch (detail says which)
 base::Result<Outcome> bring_up(const Request& request);
+
+// Asks the remote where the wanted ref is: a commit's 40 hex digits. Touches no checkout. Errors: as above.
+base::Result<std::string> ask_upstream(const Request& request);
 
 // Where staging and quarantine of a checkout lie: <parent>/.podlaunch/<name>, on the same file system.
 std::filesystem::path private_folder_of(const std::filesystem::path& checkout);

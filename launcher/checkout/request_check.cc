@@ -40,7 +40,9 @@ base::Result<void> check_url(const std::string& url) {
   if (url.front() == '-') {
     return base::fail(base::invalid_input("the repository address looks like an option", "Give a URL or a path."));
   }
-  if (url.find_first_of(std::string_view("\n\t\0", 3)) != std::string::npos || url.starts_with("ext::")) {
+  const std::size_t helper = url.find("::");
+  const bool starts_a_program = helper != std::string::npos && url.find_first_of("/[") > helper;
+  if (url.find_first_of(std::string_view("\n\t\0", 3)) != std::string::npos || starts_a_program) {
     return base::fail(base::invalid_input("the repository address cannot be used", "Give a URL or a path."));
   }
   const std::size_t scheme = url.find("://");

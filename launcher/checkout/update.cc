@@ -4,6 +4,8 @@
 #include <git2.h>
 #include <git2/sys/repository.h>
 
+#include <algorithm>
+
 #include "launcher/checkout/git/conversation_folder.h"
 #include "launcher/checkout/move.h"
 #include "launcher/checkout/update_decision.h"
@@ -253,14 +255,18 @@ base::Result<std::optional<std::string>> rescue_work_tree(Workshop& workshop) {
 
 namespace {
 
+// Training can begin without an answer.
+constexpr int kAttemptsMax = 4;
+
 // Talks to the remote in a folder of its own, and brings home what came of it.
 base::Result<Upstream> fetch_apart(Workshop& workshop) {
   const auto place = workshop.folder.fresh_staging_path("conversation");
   if (!place) return base::fail(place.error());
   const auto apart = ConversationFolder::make(*place, workshop.scene.git_folder);
   if (!apart) return base::fail(apart.error());
-  auto fetched =
-      fetch(apart->path(), workshop.remote, workshop.wants_full_fetch ? Fetch::kEverything : Fetch::kWhenNew);
+  RemoteSettings settings = workshop.remote;
+  settings.attempts = std::min(settings.attempts, kAttemptsMax);
+  auto fetched = fetch(apart->path(), settings, workshop.wants_full_fetch ? Fetch::kEverything : Fetch::kWhenNew);
   if (!fetched) return fetched;
   if (auto home = apart->bring_objects_home(); !home) return base::fail(home.error());
   const auto history = History::open(workshop.scene.git_folder);

@@ -9,7 +9,7 @@
 
 #include "launcher/checkout/git/files.h"
 #include "launcher/checkout/git/library.h"
-#include "launcher/checkout/git/netrc.h"
+#include "launcher/checkout/git/login.h"
 
 namespace checkout {
 namespace {
@@ -28,15 +28,6 @@ int on_sideband(const char*, int, void* payload) {
 int on_transfer(const git_indexer_progress*, void* payload) {
   static_cast<Conversation*>(payload)->alive();
   return 0;
-}
-
-std::string token_of(const Credentials& credentials) {
-  std::vector<std::string> names = {credentials.token_variable};
-  if (credentials.token_variable.empty()) names = {"GITHUB_TOKEN", "GIT_TOKEN"};
-  for (const std::string& name : names) {
-    if (const char* value = std::getenv(name.c_str()); value != nullptr && *value != '\0') return value;
-  }
-  return {};
 }
 
 int on_credentials(git_credential** out, const char* url, const char* name_in_url, unsigned allowed, void* payload) {
@@ -58,22 +49,31 @@ int on_credentials(git_credential** out, const char* url, const char* name_in_ur
     return git_credential_ssh_key_new(out, user, nullptr, credentials.ssh_key.c_str(), "");
   }
   if ((allowed & GIT_CREDENTIAL_USERPASS_PLAINTEXT) != 0 && conversation->credentials_asked == 1) {
-    if (const std::string token = token_of(credentials); !token.empty()) {
-      return git_credential_userpass_plaintext_new(out, name.empty() ? "x-access-token" : name.c_str(), token.c_str());
-    }
-    if (const auto login = netrc_login(credentials.netrc, url)) {
-      return git_credential_userpass_plaintext_new(out, login->name.c_str(), login->password.c_str());
+    // After a redirect to somebody else: what we have is not for them.
+    const bool own_host = place_of(url) == place_of(conversation->settings.url);
+    if (const auto login = own_host ? login_for(conversation->settings) : std::nullopt) {
+      const char* user = name_in_url != nullptr ? name_in_url : login->name.c_str();
+      return git_credential_userpass_plaintext_new(out, user, login->password.c_str());
     }
   }
   git_error_set_str(GIT_ERROR_NET, "authentication is required, or what was offered was refused");
   return GIT_EAUTH;
 }
 
+// What a machine that cannot be trusted needs: not a login, but somebody's word.
+std::string trust_remedy(const RemoteSettings& settings) {
+  if (settings.url.starts_with("https://"))
+    return "Name the authorities to trust with --ca-bundle, or install ca-certificates in the image.";
+  return "Put the host's key into ~/.ssh/known_hosts.";
+}
+
 base::Error talking_error(int code, std::string operation, const RemoteSettings& settings) {
   base::Error error = library_error(code, std::move(operation), settings.url);
+  const bool untrusted = code == GIT_ECERTIFICATE || error.detail.find("certificate") != std::string::npos ||
+                         error.detail.find("known_hosts") != std::string::npos;
   switch (error.code) {
     case base::ErrorCode::kAuthentication:
-      error.remedy = "Give a token in a variable (--git-token-env), an ssh key or a netrc file that may read it.";
+      error.remedy = untrusted ? trust_remedy(settings) : login_remedy(settings);
       break;
     case base::ErrorCode::kNotFound:
       error.remedy = "Check the repository's address.";
@@ -142,6 +142,56 @@ bool already_here(git_repository* repository, const Upstream& upstream) {
   return git_reference_name_to_id(&known, repository, tracking.c_str()) == 0 && git_oid_equal(&known, &upstream.commit);
 }
 
+git_fetch_options options_for(Conversation& conversation) {
+  git_fetch_options options = GIT_FETCH_OPTIONS_INIT;
+  options.callbacks.payload = &conversation;
+  options.callbacks.sideband_progress = on_sideband;
+  options.callbacks.transfer_progress = on_transfer;
+  options.callbacks.credentials = on_credentials;
+  options.proxy_opts.type = GIT_PROXY_AUTO;
+  return options;
+}
+
+base::Result<Upstream> connect_and_choose(git_remote* remote, const git_fetch_options& options,
+                                          const RemoteSettings& settings, const std::function<void()>& alive) {
+  int code = git_remote_connect(remote, GIT_DIRECTION_FETCH, &options.callbacks, &options.proxy_opts, nullptr);
+  if (code < 0) return base::fail(talking_error(code, "reach", settings));
+  alive();
+  const git_remote_head** heads = nullptr;
+  std::size_t count = 0;
+  code = git_remote_ls(&heads, &count, remote);
+  if (code < 0) return base::fail(talking_error(code, "ask", settings));
+
+  git_buf branch = GIT_BUF_INIT;
+  std::string default_branch;
+  if (git_remote_default_branch(&branch, remote) == 0) default_branch = branch.ptr;
+  git_buf_dispose(&branch);
+  if (default_branch.starts_with("refs/heads/")) default_branch.erase(0, std::string_view("refs/heads/").size());
+
+  const auto upstream = choose(settings, heads, count, default_branch);
+  if (!upstream) return base::fail(no_such_ref(settings));
+  return *upstream;
+}
+
+// A tag's commit is advertised beside the tag, so nothing need be fetched to know it.
+base::Result<Upstream> ask(const RemoteSettings& settings, const std::function<void()>& alive) {
+  git_remote* made = nullptr;
+  const int code = git_remote_create_detached(&made, settings.url.c_str());
+  if (code < 0) return base::fail(library_error(code, "use the address", settings.url));
+  const Remote remote(made);
+  Conversation conversation{settings, alive};
+  auto upstream = connect_and_choose(remote.get(), options_for(conversation), settings, alive);
+  if (!upstream || upstream->form != Upstream::Form::kTag) return upstream;
+  const git_remote_head** heads = nullptr;
+  std::size_t count = 0;
+  if (git_remote_ls(&heads, &count, remote.get()) < 0) return upstream;
+  const std::string peeled = "refs/tags/" + upstream->name + "^{}";
+  for (std::size_t i = 0; i < count; ++i) {
+    if (heads[i]->name == peeled) upstream->commit = heads[i]->oid;
+  }
+  return upstream;
+}
+
 base::Result<void> peel(git_repository* repository, const RemoteSettings& settings, Upstream& upstream) {
   git_object* found = nullptr;
   if (git_object_lookup(&found, repository, &upstream.commit, GIT_OBJECT_ANY) < 0) {
@@ -163,6 +213,7 @@ base::Result<Upstream> converse(const std::filesystem::path& git_folder, const R
   if (!settings.credentials.ca_bundle.empty()) {
     if (auto trusted = trust_certificates(settings.credentials.ca_bundle); !trusted) return base::fail(trusted.error());
   }
+  if (what == Fetch::kNothing) return ask(settings, alive);
   git_repository* opened = nullptr;
   int code = git_repository_open_ext(&opened, git_folder.c_str(),
                                      GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, nullptr);
@@ -177,30 +228,10 @@ base::Result<Upstream> converse(const std::filesystem::path& git_folder, const R
   const Remote remote(made);
 
   Conversation conversation{settings, alive};
-  git_fetch_options options = GIT_FETCH_OPTIONS_INIT;
-  options.callbacks.payload = &conversation;
-  options.callbacks.sideband_progress = on_sideband;
-  options.callbacks.transfer_progress = on_transfer;
-  options.callbacks.credentials = on_credentials;
+  git_fetch_options options = options_for(conversation);
   options.download_tags = what == Fetch::kEverything ? GIT_REMOTE_DOWNLOAD_TAGS_ALL : GIT_REMOTE_DOWNLOAD_TAGS_AUTO;
-  options.proxy_opts.type = GIT_PROXY_AUTO;
-
-  code = git_remote_connect(remote.get(), GIT_DIRECTION_FETCH, &options.callbacks, &options.proxy_opts, nullptr);
-  if (code < 0) return base::fail(talking_error(code, "reach", settings));
-  alive();
-  const git_remote_head** heads = nullptr;
-  std::size_t count = 0;
-  code = git_remote_ls(&heads, &count, remote.get());
-  if (code < 0) return base::fail(talking_error(code, "ask", settings));
-
-  git_buf branch = GIT_BUF_INIT;
-  std::string default_branch;
-  if (git_remote_default_branch(&branch, remote.get()) == 0) default_branch = branch.ptr;
-  git_buf_dispose(&branch);
-  if (default_branch.starts_with("refs/heads/")) default_branch.erase(0, std::string_view("refs/heads/").size());
-
-  auto upstream = choose(settings, heads, count, default_branch);
-  if (!upstream) return base::fail(no_such_ref(settings));
+  auto upstream = connect_and_choose(remote.get(), options, settings, alive);
+  if (!upstream) return upstream;
   if (what == Fetch::kEverything || !already_here(repository.get(), *upstream)) {
     std::string branches = "+refs/heads/*:refs/remotes/origin/*";
     std::string tag = fmt::format("+refs/tags/{0}:refs/tags/{0}", upstream->name);

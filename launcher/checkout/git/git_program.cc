@@ -5,9 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <initializer_list>
 #include <sstream>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "launcher/checkout/git/conversation.h"
 #include "launcher/checkout/git/files.h"
 #include "launcher/checkout/git/library.h"
+#include "launcher/checkout/git/login.h"
 
 namespace checkout {
 namespace {
@@ -69,38 +72,87 @@ base::Error refusal(const Answer& answer, const std::string& operation, const Re
     error.remedy = "Install git, or use --transport libgit2 without --depth.";
     return error;
   }
-  const auto says = [&](std::string_view words) { return answer.output.find(words) != std::string::npos; };
+  const auto says = [&](std::initializer_list<std::string_view> words) {
+    return std::any_of(words.begin(), words.end(),
+                       [&](std::string_view word) { return answer.output.find(word) != std::string::npos; });
+  };
   error.code = base::ErrorCode::kNetwork;
-  if (says("Authentication failed") || says("could not read Username") || says("Permission denied (publickey")) {
+  error.remedy = "Check the network; the launcher tries again by itself.";
+  if (says({"SSL certificate", "certificate verif", "CAfile", "Host key verification failed"})) {
     error.code = base::ErrorCode::kAuthentication;
-  } else if (says("not found") || says("does not exist") || says("does not appear to be a git repository") ||
-             says("couldn't find remote ref")) {
+    error.remedy = settings.url.starts_with("https://")
+                       ? "Name the authorities to trust with --ca-bundle, or install ca-certificates in the image."
+                       : "Put the host's key into ~/.ssh/known_hosts.";
+  } else if (says({"Authentication failed", "could not read Username", "could not read Password",
+                   "Permission denied (publickey", "returned error: 401", "returned error: 403"})) {
+    error.code = base::ErrorCode::kAuthentication;
+    error.remedy = login_remedy(settings);
+  } else if (says({"' not found", "Repository not found", "does not exist", "does not appear to be a git repository",
+                   "couldn't find remote ref", "returned error: 404"})) {
     error.code = base::ErrorCode::kNotFound;
-  } else if (says("No space left") || says("quota exceeded")) {
+    error.remedy = "Check the repository's address.";
+  } else if (says({"dubious ownership"})) {
+    error.code = base::ErrorCode::kNotPermitted;
+    error.remedy = "Make this user the owner of the remote's folder, or use --transport libgit2.";
+  } else if (says({"No space left", "quota exceeded"})) {
     error.code = base::ErrorCode::kNoSpace;
+    error.remedy = "Free some space or enlarge the disk.";
   }
   const std::size_t kept = 400;
   error.detail = answer.output.size() > kept ? answer.output.substr(answer.output.size() - kept) : answer.output;
   return error;
 }
 
+std::string quoted(const std::string& word) {
+  std::string text = "'";
+  for (const char letter : word) text += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
+  return text + "'";
+}
+
 std::vector<std::string> common_arguments(const fs::path& git_folder, const RemoteSettings& settings) {
   std::string ssh = "ssh -o BatchMode=yes";
-  if (!settings.credentials.ssh_key.empty()) ssh += " -i " + settings.credentials.ssh_key.string();
+  if (!settings.credentials.ssh_key.empty())
+    ssh += " -o IdentitiesOnly=yes -i " + quoted(settings.credentials.ssh_key.string());
+  std::vector<std::string> values = {"core.hooksPath=/dev/null",
+                                     "core.fsmonitor=false",
+                                     "core.sshCommand=" + ssh,
+                                     "core.askPass=true",
+                                     "gc.auto=0",
+                                     "core.fsync=all",
+                                     "fetch.unpackLimit=1",
+                                     "credential.helper=",
+                                     "protocol.ext.allow=never"};
+  // For this place and no other, so a redirect leads to nobody who is given it. The value is in no argument list.
+  if (const auto login = login_for(settings)) {
+    ::setenv("PODLAUNCH_GIT_LOGIN", login->name.c_str(), 1);
+    ::setenv("PODLAUNCH_GIT_PASSWORD", login->password.c_str(), 1);
+    values.push_back("credential." + place_of(settings.url) +
+                     ".helper=!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' "
+                     "\"$PODLAUNCH_GIT_LOGIN\" \"$PODLAUNCH_GIT_PASSWORD\"; }; f");
+  }
+  // The variable, since one that is set already would win over a setting.
+  if (!settings.credentials.ca_bundle.empty()) ::setenv("GIT_SSL_CAINFO", settings.credentials.ca_bundle.c_str(), 1);
   std::vector<std::string> arguments = {"git", "--git-dir=" + git_folder.string()};
-  const std::string variable =
-      settings.credentials.token_variable.empty() ? "GITHUB_TOKEN" : settings.credentials.token_variable;
-  // The helper names the variable; its value appears in no argument list.
-  const std::string helper = fmt::format(
-      "!f() {{ test -n \"${0}\" && echo username=x-access-token && echo \"password=${0}\"; }}; f", variable);
-  for (const std::string& setting :
-       {std::string("core.hooksPath=/dev/null"), std::string("core.fsmonitor=false"), "core.sshCommand=" + ssh,
-        std::string("gc.auto=0"), std::string("core.fsync=all"), std::string("credential.helper="),
-        "credential.helper=" + helper, std::string("protocol.ext.allow=never")}) {
+  for (const std::string& value : values) {
     arguments.push_back("-c");
-    arguments.push_back(setting);
+    arguments.push_back(value);
   }
   return arguments;
+}
+
+// What would lead git elsewhere, or make it ask somebody.
+void clean_environment() {
+  for (const char* name : {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_CONFIG",
+                           "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_ASKPASS",
+                           "SSH_ASKPASS", "GIT_TRACE", "GIT_TRACE_CURL", "GIT_CURL_VERBOSE", "GIT_TRACE_PACKET"}) {
+    ::unsetenv(name);
+  }
+  if (!home_is_open()) {
+    ::setenv("HOME", "/nonexistent", 1);
+    ::unsetenv("XDG_CONFIG_HOME");
+  }
+  ::setenv("GIT_TERMINAL_PROMPT", "0", 1);
+  ::setenv("LC_ALL", "C", 1);
 }
 
 // The wanted ref among "id<TAB>name" lines; branches win over tags.
@@ -141,12 +193,19 @@ base::Result<Upstream> choose(const std::string& listing, const RemoteSettings& 
   return base::fail(error);
 }
 
+// A tag's commit is listed beside the tag.
+Upstream peeled_in(const std::string& listing, Upstream upstream) {
+  const std::size_t found = listing.find("\trefs/tags/" + upstream.name + "^{}\n");
+  if (upstream.form != Upstream::Form::kTag || found == std::string::npos || found < GIT_OID_HEXSZ) return upstream;
+  upstream.commit = id_of(listing.substr(found - GIT_OID_HEXSZ, GIT_OID_HEXSZ)).value_or(upstream.commit);
+  return upstream;
+}
+
 }  // namespace
 
 base::Result<Upstream> converse_with_git(const fs::path& git_folder, const RemoteSettings& settings, Fetch what,
                                          const std::function<void()>& alive) {
-  ::setenv("GIT_TERMINAL_PROMPT", "0", 1);
-  ::setenv("LC_ALL", "C", 1);
+  clean_environment();
   const auto common = common_arguments(git_folder, settings);
   auto listing_arguments = common;
   listing_arguments.insert(listing_arguments.end(), {"ls-remote", "--symref", "--", settings.url});
@@ -155,6 +214,7 @@ base::Result<Upstream> converse_with_git(const fs::path& git_folder, const Remot
   if (!listing->status.success()) return base::fail(refusal(*listing, "ask", settings));
   auto upstream = choose(listing->output, settings);
   if (!upstream) return upstream;
+  if (what == Fetch::kNothing) return peeled_in(listing->output, *upstream);
 
   auto arguments = common;
   arguments.insert(arguments.end(), {"fetch", "--no-write-fetch-head", "--progress", "--no-auto-maintenance"});

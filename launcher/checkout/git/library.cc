@@ -1,9 +1,12 @@
 #include "launcher/checkout/git/library.h"
 
 #include <git2/sys/repository.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstdlib>
 #include <mutex>
 
 namespace checkout {
@@ -15,10 +18,12 @@ bool contains(std::string_view text, std::string_view part) {
 
 base::ErrorCode network_code(std::string_view message) {
   // libgit2 has one class for everything a server may say; only the words tell the cases apart.
-  for (const std::string_view refused : {"401", "403", "authentication", "credential", "redirects or auth"}) {
+  for (const std::string_view refused :
+       {"status code: 401", "status code: 403", "authentication", "credential", "redirects or auth", "known_hosts"}) {
     if (contains(message, refused)) return base::ErrorCode::kAuthentication;
   }
-  for (const std::string_view absent : {"404", "not found", "does not exist", "Not Found"}) {
+  for (const std::string_view absent :
+       {"status code: 404", "status code: 410", "not found", "does not exist", "Not Found"}) {
     if (contains(message, absent)) return base::ErrorCode::kNotFound;
   }
   return base::ErrorCode::kNetwork;
@@ -53,12 +58,24 @@ base::ErrorCode code_of(int code, int category, std::string_view message) {
 
 }  // namespace
 
+bool home_is_open() {
+  const char* home = std::getenv("HOME");
+  if (home == nullptr || *home == '\0') return false;
+  for (const char* name : {"/.gitconfig", "/.config/git/config"}) {
+    if (::access((std::string(home) + name).c_str(), R_OK) != 0 && errno == EACCES) return false;
+  }
+  return true;
+}
+
 void start_library() {
   static std::once_flag once;
   std::call_once(once, [] {
     git_libgit2_init();
     git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
     git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+    if (home_is_open()) return;
+    git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL, "/nonexistent");
+    git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_XDG, "/nonexistent");
   });
 }
 

@@ -40,6 +40,9 @@ using Indexer = Handle<git_indexer, git_indexer_free>;
 // Sets libgit2 up once in this process: synced writes, and a foreign owner is no reason to refuse, since the launcher
 // works on the disk it was pointed at. Safe to call often.
 void start_library();
+// False where $HOME is closed to us (another user's): git and libgit2 then fail over the settings they cannot read.
+bool home_is_open();
+
 // PEM file with the authorities to trust for HTTPS.
 base::Result<void> trust_certificates(const std::filesystem::path& bundle);
 

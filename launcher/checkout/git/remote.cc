@@ -145,7 +145,7 @@ base::Result<Upstream> fetch_once(const std::filesystem::path& git_folder, const
 
 base::Result<Upstream> fetch(const std::filesystem::path& git_folder, const RemoteSettings& settings, Fetch what) {
   start_library();
-  std::minstd_rand random(static_cast<unsigned>(::getpid()));
+  std::minstd_rand random(std::random_device{}());  // not the pid: in containers that is the same everywhere
   std::chrono::milliseconds pause(1000);
   for (int attempt = 1;; ++attempt) {
     auto result = fetch_once(git_folder, settings, what);

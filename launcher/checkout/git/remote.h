@@ -31,7 +31,9 @@ struct RemoteSettings {
   int history_depth = 0;
   Credentials credentials;
   std::chrono::seconds stall_limit{60};
-  int attempts = 3;
+  // Of a conversation that fails for a reason that may pass. Pauses double from 1 s to 30 s, so that nine attempts
+  // outlast a fault of two minutes.
+  int attempts = 9;
   std::function<void(const std::string&)> say;
 };
 
@@ -46,6 +48,7 @@ struct Upstream {
 };
 
 enum class Fetch {
+  kNothing,     // only asks where the wanted ref is; needs no repository
   kWhenNew,     // nothing is downloaded when the wanted commit and its tracking ref are here already
   kEverything,  // all branches and tags, whatever is here
 };
