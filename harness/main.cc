@@ -20,6 +20,7 @@
 #include "harness/scenario/parse.h"
 #include "harness/scenario/schema.h"
 #include "harness/services/service_command.h"
+#include "harness/sweep/sweep.h"
 
 namespace fs = std::filesystem;
 
@@ -146,6 +147,8 @@ int replay(const Words& words) {
       "  check    read scenarios without playing them\n"
       "  list     scenarios with their stories\n"
       "  new      write a scenario to start from\n"
+      "  sweep    break a scenario at every call that changes a disk\n"
+      "  replay   play the world of a case that a sweep has saved\n"
       "  prove    explore everything that can happen to podlaunch's policy\n"
       "  schema   the JSON Schema of scenarios\n"
       "  doctor   what this machine allows");
@@ -272,6 +275,16 @@ int prove(const Words& words) {
   });
 }
 
+int sweep(const Words& words) {
+  const auto settings = find_settings();
+  return settings ? sweep::sweep_command(words, *settings) : complain(settings.error());
+}
+
+int replay_case(const Words& words) {
+  const auto settings = find_settings();
+  return settings ? sweep::replay_command(words, *settings) : complain(settings.error());
+}
+
 const std::map<std::string, std::function<int(const Words&)>>& commands() {
   static const std::map<std::string, std::function<int(const Words&)>> table{
       {"prove", prove},
@@ -281,6 +294,8 @@ const std::map<std::string, std::function<int(const Words&)>>& commands() {
       {"new", make_new},
       {"schema", schema},
       {"service", services::run_service},
+      {"sweep", sweep},
+      {"replay", replay_case},
   };
   return table;
 }

@@ -11,13 +11,25 @@ namespace {
 
 constexpr auto oracle_name = "completion-sticks";
 
+// The moment in which a launcher can learn of the end and note it down, durably.
+constexpr std::chrono::seconds kNotingTakesAtMost{1};
+
+// The container was killed, or lost its power, before the end could be noted down, and the next attempt found nothing
+// left to train: no launcher can do better.
+bool could_not_be_noted(const pod::WorldRecord& record, const pod::Attempt& finished, const pod::Attempt& again) {
+  const auto boot = std::ranges::find(record.boots, finished.boot, &pod::Boot::number);
+  return boot != record.boots.end() && boot->ended_by == pod::BootEnd::kKilled &&
+         boot->end - finished.end <= kNotingTakesAtMost && again.from_step >= finished.last_step;
+}
+
 Verdict check(const scenario::Scenario&, const pod::WorldRecord& record) {
   const auto& attempts = record.attempts;
-  const auto finished =
+  auto finished =
       std::find_if(attempts.begin(), attempts.end(), [](const pod::Attempt& attempt) { return attempt.finished; });
   if (finished == attempts.end())
     return {oracle_name, Status::kNotApplicable, "the training never finished", false, {}};
-  const auto again = std::next(finished);
+  auto again = std::next(finished);
+  while (again != attempts.end() && could_not_be_noted(record, *finished, *again)) finished = again++;
   if (again == attempts.end()) {
     const auto boots_since = static_cast<std::size_t>(std::count_if(
         record.boots.begin(), record.boots.end(), [&](const pod::Boot& boot) { return boot.number > finished->boot; }));

@@ -68,7 +68,7 @@ base::Result<Disks> Disks::create_empty(std::string folder, const std::vector<sc
   if (!result) return result;
   if (auto done = result->mount_container(); !done) return base::fail(done.error());
   if (auto done = make_folders(result->container_root_); !done) return base::fail(done.error());
-  if (auto done = result->lay_layers(); !done) return base::fail(done.error());
+  if (auto done = result->lay_layers(/*with_places=*/false); !done) return base::fail(done.error());
   return result;
 }
 
@@ -115,7 +115,7 @@ base::Result<void> Disks::furnish_container() {
   ::chmod((container_root_ + "/tmp").c_str(), 01777);
   ::chmod((container_root_ + "/var/tmp").c_str(), 01777);
   if (auto done = furnish_etc(container_root_ + "/etc"); !done) return done;
-  if (auto done = lay_layers(); !done) return done;
+  if (auto done = lay_layers(/*with_places=*/true); !done) return done;
   for (const DiskView& volume : volumes_) {
     if (auto made = make_folders(host_path(fs::path(volume.mount_path).parent_path())); !made) return made;
     if (auto made = make_folders(container_root_ + volume.mount_path); !made) return made;
@@ -124,7 +124,7 @@ base::Result<void> Disks::furnish_container() {
   return {};
 }
 
-base::Result<void> Disks::lay_layers() {
+base::Result<void> Disks::lay_layers(bool with_places) {
   layers_.clear();
   for (const std::string name : {"usr", "bin", "sbin", "lib", "lib32", "lib64", "opt"}) {
     const std::string lower = "/" + name;
@@ -132,12 +132,13 @@ base::Result<void> Disks::lay_layers() {
     std::error_code code;
     const auto status = fs::symlink_status(lower, code);
     if (fs::is_symlink(status)) {
+      if (!with_places) continue;
       fs::copy_symlink(lower, place, code);
       if (code) return base::fail(filesystem_error(code, "link", place));
     } else if (fs::is_directory(status)) {
       Layer layer{name, lower, container_ + "/upper/" + name, container_ + "/overlay/" + name,
                   image_.empty() ? std::string() : image_ + lower};
-      for (const auto& folder : {place, layer.upper, layer.work}) {
+      for (const auto& folder : {layer.upper, layer.work, with_places ? place : layer.work}) {
         if (auto made = make_folders(folder); !made) return made;
       }
       layers_.push_back(std::move(layer));

@@ -46,7 +46,7 @@ class Disks {
   static base::Result<Disks> mount_volumes(std::string folder, const std::vector<scenario::Disk>& disks,
                                            std::string image);
   base::Result<void> mount_container();
-  base::Result<void> lay_layers();
+  base::Result<void> lay_layers(bool with_places);  // with what stands in the container's root for them
   base::Result<void> furnish_container();
 
   std::string folder_;

@@ -13,6 +13,10 @@ namespace pod {
 // Errors: kUnsupported or kNotPermitted with what to enable.
 base::Result<std::string> enter_world();
 
+// For a process of a world that goes on as a world of its own: mount, network and IPC namespaces of its own, and an
+// empty tmpfs at `place`, a folder of the world that was left. Returns `place`.
+base::Result<std::string> enter_branch(const std::string& place);
+
 base::Result<void> mount_tmpfs(const std::string& path, std::uint64_t size_bytes);
 
 }  // namespace pod

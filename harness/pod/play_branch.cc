@@ -20,9 +20,9 @@ void World::Play::changed(const stage::Change& change, long result) {
 std::string World::Play::moment() const {
   std::string fired;
   for (const auto& line : timeline_.pending()) fired += line + ";";
-  return fmt::format("boot {} pod {} step {} attempt {} finished {} precious {} network {} pip {} pending {}",
-                     record_.boots.size(), pod_number_, best_step_, attempt_.has_value(), finished_,
-                     record_.precious.size(), !network_down_, pip_failures_left_, fired);
+  return fmt::format("boot {} pod {} attempt {} finished {} precious {} network {} pip {} pending {}",
+                     record_.boots.size(), pod_number_, attempt_.has_value(), finished_, record_.precious.size(),
+                     !network_down_, pip_failures_left_, fired);
 }
 
 void World::Play::note_fault(const std::string& text, bool healed) {

@@ -8,10 +8,21 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
 
 #include "harness/stage/stage.h"
 
 namespace stage {
+
+std::optional<unsigned long> descriptor_flags(pid_t id, int descriptor) {
+  base::UniqueFd file(::open(fmt::format("/proc/{}/fdinfo/{}", id, descriptor).c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 512> text{};
+  if (!file.valid() || ::read(file.get(), text.data(), text.size() - 1) <= 0) return std::nullopt;
+  const char* line = std::strstr(text.data(), "flags:");
+  if (line == nullptr) return std::nullopt;
+  return std::strtoul(line + 6, nullptr, 8);
+}
 
 // The folder of `path` with no link left in it, as the process sees it; its last component stays as it is.
 static std::string without_links(pid_t process, const std::string& path) {

@@ -100,6 +100,8 @@ bool set_registers(pid_t id, const user_regs_struct& from);
 // What the descriptor of a process names, as /proc tells it; AT_FDCWD is the folder it works in. Empty when it has
 // gone.
 std::string name_of_descriptor(pid_t id, int descriptor);
+// The flags that it was opened with, access mode included.
+std::optional<unsigned long> descriptor_flags(pid_t id, int descriptor);
 // The path that a call names, absolute and normalised; empty when it starts from something without a name. A negative
 // folder argument: relative paths start from the working folder.
 std::string path_of(pid_t id, const user_regs_struct& registers, int folder_argument, int path_argument);

@@ -1,0 +1,100 @@
+#include "harness/sweep/plan.h"
+
+#include <algorithm>
+#include <random>
+#include <regex>
+
+namespace sweep {
+
+bool Plan::is_new(std::uint64_t image, const std::string& moment) {
+  return seen_.insert(mix(image, digest_of(moment))).second;
+}
+
+void Plan::add(PlannedWorld world, bool fresh) {
+  Tally& tally = tallies_[world.tally];
+  ++tally.faults;
+  if (!fresh) return;
+  ++tally.planned;
+  worlds_.push_back(std::move(world));
+}
+
+void Plan::add_errors(const Recorder& recorder, const std::map<int, std::size_t>& zygote_of_boot,
+                      const pod::Disks& disks) {
+  for (std::size_t index = 0; index < recorder.points().size(); ++index) {
+    const Point& point = recorder.points()[index];
+    if (point.failed || !point.done) continue;
+    PlannedWorld world;
+    world.zygote = zygote_of_boot.at(point.address.boot);
+    world.point = index;
+    world.fault.point = point.address;
+    if (options_.kinds.contains(Kind::kShortWrite) && point.bytes > 1) {
+      world.fault.kind = Kind::kShortWrite;
+      world.tally = name(Kind::kShortWrite);
+      add(world, /*fresh=*/true);
+    }
+    if (!options_.kinds.contains(Kind::kErrno)) continue;
+    world.fault.kind = Kind::kErrno;
+    const bool network = disks.kind_of(point.disk) == scenario::DiskKind::kNetworkVolume;
+    for (const int error : errors_of(point.syscall, network)) {
+      world.fault.error = error;
+      for (const bool persistent : {false, true}) {
+        if (persistent && !can_last(error)) continue;
+        world.fault.persistent = persistent;
+        world.tally = persistent ? "errno, lasting" : "errno, once";
+        add(world, /*fresh=*/true);
+      }
+    }
+  }
+}
+
+void Plan::add_doubles(std::size_t points_in_a_boot) {
+  std::vector<PlannedWorld> kills;
+  std::ranges::copy_if(worlds_, std::back_inserter(kills),
+                       [](const PlannedWorld& world) { return world.fault.kind == Kind::kKill; });
+  std::mt19937_64 random(mix(options_.seed, 0x2d));
+  std::shuffle(kills.begin(), kills.end(), random);
+  if (options_.doubles && kills.size() > *options_.doubles) kills.resize(*options_.doubles);
+  for (PlannedWorld& world : kills) {
+    world.fault.kind = Kind::kDouble;
+    world.fault.second = 1 + static_cast<int>(random() % std::max<std::size_t>(1, points_in_a_boot));
+    world.tally = name(Kind::kDouble);
+    add(std::move(world), /*fresh=*/true);
+  }
+}
+
+void Plan::choose(std::size_t point_count) {
+  std::mt19937_64 random(mix(options_.seed, 0x5eed));
+  if (options_.points && *options_.points < point_count) {
+    std::vector<std::size_t> all(point_count);
+    for (std::size_t i = 0; i < point_count; ++i) all[i] = i;
+    std::shuffle(all.begin(), all.end(), random);
+    const std::set<std::size_t> chosen(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(*options_.points));
+    std::erase_if(worlds_, [&](const PlannedWorld& world) { return !chosen.contains(world.point); });
+  }
+  if (!options_.at.empty()) {
+    const std::regex pattern(options_.at);
+    std::erase_if(worlds_,
+                  [&](const PlannedWorld& world) { return !std::regex_search(world.fault.point.text(), pattern); });
+  }
+  // Where not everything will be played, what is played is spread over all of it.
+  const bool partly = options_.budget_seconds > 0 || (options_.worlds && *options_.worlds < worlds_.size());
+  if (partly) {
+    std::map<std::string, std::vector<PlannedWorld>> by_tally;
+    for (auto& world : worlds_) by_tally[world.tally].push_back(std::move(world));
+    const std::size_t count = worlds_.size();
+    worlds_.clear();
+    for (auto& [tally, worlds] : by_tally) std::shuffle(worlds.begin(), worlds.end(), random);
+    while (worlds_.size() < count) {
+      for (auto& [tally, worlds] : by_tally) {
+        if (worlds.empty()) continue;
+        worlds_.push_back(std::move(worlds.back()));
+        worlds.pop_back();
+      }
+    }
+    if (options_.worlds && worlds_.size() > *options_.worlds) worlds_.resize(*options_.worlds);
+  }
+  for (auto& [name, tally] : tallies_) tally.planned = 0;
+  for (const auto& world : worlds_) ++tallies_[world.tally].planned;
+}
+
+}  // namespace sweep

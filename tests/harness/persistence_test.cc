@@ -1,0 +1,212 @@
+#include "harness/sweep/persistence.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+namespace sweep {
+namespace {
+
+// A disk with an empty root folder, and the calls of a program on it.
+class Persistence : public testing::Test {
+ protected:
+  Persistence() {
+    Node root;
+    root.mode = S_IFDIR | 0755;
+    now_.put(1, root);
+    now_.add_root("/", 1);
+  }
+
+  void watch() {
+    for (const ModelKind kind : kAllModels) models_.emplace_back(kind, now_);
+  }
+  void note(Op op) {
+    op.disk = "/";
+    apply(op, now_);
+    for (auto& model : models_) model.note(op, now_);
+  }
+  NodeId create(const std::string& name, const std::string& bytes = "") {
+    Op op;
+    op.kind = OpKind::kAppear;
+    op.node = ++last_;
+    op.place = {1, name};
+    op.made.mode = S_IFREG | 0644;
+    op.made.content = empty_content();
+    note(op);
+    if (!bytes.empty()) write(last_, bytes);
+    return last_;
+  }
+  void write(NodeId node, const std::string& bytes, std::uint64_t offset = 0) {
+    Op op;
+    op.kind = OpKind::kWrite;
+    op.node = node;
+    op.offset = offset;
+    op.bytes = bytes;
+    note(op);
+  }
+  void truncate(NodeId node) {
+    Op op;
+    op.kind = OpKind::kTruncate;
+    op.node = node;
+    note(op);
+  }
+  void call(OpKind kind, NodeId node) {
+    Op op;
+    op.kind = kind;
+    op.node = node;
+    note(op);
+  }
+  void rename(const std::string& from, const std::string& to) {
+    Op op;
+    op.kind = OpKind::kRename;
+    op.place = {1, from};
+    op.second = {1, to};
+    op.node = now_.look_up(op.place);
+    op.replaced = now_.look_up(op.second);
+    note(op);
+  }
+  void remove(const std::string& name) {
+    Op op;
+    op.kind = OpKind::kRemove;
+    op.place = {1, name};
+    op.node = now_.look_up(op.place);
+    note(op);
+  }
+
+  // What may stand under a name after a cut, over all images that the model leaves; "-" where nothing does.
+  std::set<std::string> left(ModelKind kind, const std::string& name) {
+    std::set<std::string> result;
+    for (const auto& model : models_) {
+      if (model.kind() != kind) continue;
+      for (std::uint64_t seed = 0; seed < 40; ++seed) {
+        for (const Image& image : model.images(now_, /*fresh=*/0, seed).images) {
+          const Node* node = image.find(image.look_up("/" + name));
+          result.insert(node == nullptr ? "-" : node->content->bytes);
+        }
+      }
+    }
+    return result;
+  }
+
+  Image now_;
+  std::vector<PersistenceModel> models_;
+  NodeId last_ = 1;
+};
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::Not;
+using testing::UnorderedElementsAre;
+
+const std::string kZeros(4, '\0');
+
+TEST_F(Persistence, ProcessKillLosesNothing) {
+  watch();
+  create("a", "new!");
+  EXPECT_THAT(left(ModelKind::kProcessKill, "a"), ElementsAre("new!"));
+}
+
+TEST_F(Persistence, ANewFileThatWasNeverSyncedMayBeEmptyZerosTornOrAbsent) {
+  watch();
+  create("a", "new!");
+  EXPECT_THAT(left(ModelKind::kExt4Ordered, "a"), UnorderedElementsAre("-", "", kZeros, "ne", "new!"));
+  EXPECT_THAT(left(ModelKind::kReorderAll, "a"), Contains(kZeros));
+  EXPECT_THAT(left(ModelKind::kBtrfs, "a"), UnorderedElementsAre("-", "", "ne", "new!"));
+}
+
+TEST_F(Persistence, FsyncKeepsBytesAndInJournalsAlsoTheName) {
+  watch();
+  const NodeId file = create("a", "new!");
+  call(OpKind::kSync, file);
+  EXPECT_THAT(left(ModelKind::kExt4Ordered, "a"), ElementsAre("new!"));
+  EXPECT_THAT(left(ModelKind::kBtrfs, "a"), ElementsAre("new!"));
+  EXPECT_THAT(left(ModelKind::kReorderAll, "a"), UnorderedElementsAre("-", "new!"));
+  call(OpKind::kSync, 1);
+  EXPECT_THAT(left(ModelKind::kReorderAll, "a"), ElementsAre("new!"));
+}
+
+TEST_F(Persistence, RenameOverAnExistingNameIsSafeWhereTheFileSystemSaysSo) {
+  create("a", "old!");
+  watch();
+  create("b", "new!");
+  rename("b", "a");
+  EXPECT_THAT(left(ModelKind::kExt4Ordered, "a"), UnorderedElementsAre("old!", "new!"));
+  EXPECT_THAT(left(ModelKind::kBtrfs, "a"), UnorderedElementsAre("old!", "new!"));
+  EXPECT_THAT(left(ModelKind::kReorderAll, "a"), Contains(""));  // what a skipped fsync costs
+}
+
+TEST_F(Persistence, RenameToANewNameIsNot) {
+  watch();
+  create("b", "new!");
+  rename("b", "a");
+  EXPECT_THAT(left(ModelKind::kExt4Ordered, "a"), UnorderedElementsAre("-", "", kZeros, "ne", "new!"));
+}
+
+TEST_F(Persistence, ExtKeepsNamesInOrder) {
+  create("a", "1");
+  watch();
+  remove("a");
+  create("b");
+  for (const auto& model : models_) {
+    bool b_before_a_went = false;
+    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+      for (const Image& image : model.images(now_, 0, seed).images)
+        b_before_a_went = b_before_a_went || (image.look_up("/a") != 0 && image.look_up("/b") != 0);
+    }
+    const bool reorders = model.kind() == ModelKind::kBtrfs || model.kind() == ModelKind::kReorderAll;
+    EXPECT_EQ(b_before_a_went, reorders) << name(model.kind());
+  }
+}
+
+TEST_F(Persistence, AnAppendAfterAnFsyncMayHaveATailOfZeros) {
+  const NodeId file = create("a", "old!");
+  watch();
+  write(file, "more", 4);
+  EXPECT_THAT(left(ModelKind::kExt4Ordered, "a"), UnorderedElementsAre("old!", "old!" + kZeros, "old!mo", "old!more"));
+}
+
+TEST_F(Persistence, TruncatedRewrittenAndClosedIsIntactOnExt) {
+  const NodeId file = create("a", "old!");
+  watch();
+  truncate(file);
+  write(file, "new!");
+  EXPECT_THAT(left(ModelKind::kExt4Ordered, "a"), Contains("ne"));
+  call(OpKind::kClose, file);
+  EXPECT_THAT(left(ModelKind::kExt4Ordered, "a"), ElementsAre("new!"));
+  EXPECT_THAT(left(ModelKind::kReorderAll, "a"), Contains("old!"));
+}
+
+TEST_F(Persistence, ANetworkVolumeKeepsNamesAtOnceAndBytesAtClose) {
+  watch();
+  const NodeId file = create("a", "new!");
+  EXPECT_THAT(left(ModelKind::kNetworkVolume, "a"), UnorderedElementsAre("", "ne", "new!"));
+  call(OpKind::kClose, file);
+  EXPECT_THAT(left(ModelKind::kNetworkVolume, "a"), ElementsAre("new!"));
+}
+
+TEST_F(Persistence, WhatCutsLeaveIsTheSameForTheSameSeed) {
+  watch();
+  for (const char* name : {"a", "b", "c", "d"}) create(name, "new!");
+  for (const auto& model : models_) {
+    const auto digests = [&] {
+      std::vector<std::uint64_t> result;
+      for (const Image& image : model.images(now_, 1, 7).images) result.push_back(image.digest());
+      return result;
+    };
+    EXPECT_EQ(digests(), digests());
+  }
+}
+
+TEST_F(Persistence, TheNewestChangeIsAlwaysAmongWhatSurvives) {
+  watch();
+  create("a");
+  create("b");
+  for (const auto& model : models_) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      for (const Image& image : model.images(now_, 1, seed).images) EXPECT_NE(image.look_up("/b"), 0U);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sweep
