@@ -145,14 +145,13 @@ static void send_all(const std::vector<pid_t>& processes, int signal) {
   for (const pid_t process : processes) (void)::kill(process, signal);
 }
 
-void end_descendants(Waiter& waiter, const std::vector<pid_t>& spared, Milliseconds grace) {
+void end_descendants(Waiter& waiter, const std::vector<pid_t>& spared, Milliseconds grace, Milliseconds after_kill) {
   std::vector<pid_t> left = descendants(spared);
   if (left.empty()) return;
   send_all(left, SIGTERM);
   send_all(left, SIGCONT);
   const TimePoint kill_at = Clock::now() + grace;
-  // After SIGKILL two more seconds: what does not die by then hangs in the kernel and is left to it.
-  const TimePoint give_up_at = kill_at + Seconds(2);
+  const TimePoint give_up_at = kill_at + after_kill;
   for (TimePoint now = Clock::now(); now < give_up_at; now = Clock::now()) {
     waiter.wait({}, std::min(now + Milliseconds(now < kill_at ? 200 : 50), give_up_at));
     left = descendants(spared);

@@ -30,8 +30,10 @@ Result<pid_t> fork_patiently(Waiter& waiter, const std::string& operation, Milli
 Result<pid_t> spawn(const Program& program, Waiter& waiter);
 
 // Everything below us but `spared` and what is below those: SIGTERM to all at once, SIGKILL after `grace`, until
-// nothing is left or nothing more dies. Also finds what made itself a daemon, as long as we are its reaper.
-void end_descendants(Waiter& waiter, const std::vector<pid_t>& spared, Milliseconds grace);
+// nothing is left or nothing more dies: what `after_kill` does not end hangs in the kernel. Also finds what made itself
+// a daemon, as long as we are its reaper.
+void end_descendants(Waiter& waiter, const std::vector<pid_t>& spared, Milliseconds grace,
+                     Milliseconds after_kill = Seconds(2));
 
 // 0 when it has ended or cannot be seen.
 pid_t parent_of(pid_t process);

@@ -84,8 +84,15 @@ void Waiter::read_signals() {
       continue;
     }
     if (asks_to_stop(signal) && is_below_us(static_cast<pid_t>(info.ssi_pid))) continue;
-    if (asks_to_stop(signal) && stop_signal_ == 0) stop_signal_ = signal;
-    signals_.push_back(signal);
+    if (asks_to_stop(signal) && stop_signal_ == 0) {
+      stop_signal_ = signal;
+      stop_signal_at_ = Clock::now();
+    }
+    if (group_ > 0) {
+      (void)::kill(-group_, signal);
+    } else {
+      signals_.push_back(signal);
+    }
   }
   if (child_ended) reap();
 }
@@ -117,8 +124,13 @@ void Waiter::abandon(pid_t child) {
   ended_.erase(child);
 }
 
-std::vector<int> Waiter::take_signals() {
-  return std::exchange(signals_, {});
+void Waiter::forward_to(pid_t group) {
+  group_ = group;
+  if (group == 0) return;
+  std::vector<int> late = std::exchange(signals_, {});
+  const bool told = std::find(late.begin(), late.end(), stop_signal_) != late.end();
+  if (stop_signal_ != 0 && !told) late.push_back(stop_signal_);
+  for (const int signal : late) (void)::kill(-group, signal);
 }
 
 }  // namespace base

@@ -37,8 +37,11 @@ class Waiter {
   // One that a process below us sent does not count and is not kept: training scripts run `pkill -f` over their
   // neighbours, and our command line contains theirs.
   int stop_signal() const { return stop_signal_; }
-  // All signals since the last call, for forwarding.
-  std::vector<int> take_signals();
+  TimePoint stop_signal_at() const { return stop_signal_at_; }
+
+  // From now on every signal goes on to this process group the moment it comes, whatever we are waiting for just then.
+  // So do those that came since nobody was there to have them; a stop signal reaches each group. 0: to nobody.
+  void forward_to(pid_t group);
 
   // In a new child, before exec: no signal blocked, none ignored.
   static void restore_signals();
@@ -52,6 +55,8 @@ class Waiter {
   std::map<pid_t, WaitStatus> ended_;
   std::vector<int> signals_;
   int stop_signal_ = 0;
+  TimePoint stop_signal_at_ = kForever;
+  pid_t group_ = 0;
 };
 
 }  // namespace base

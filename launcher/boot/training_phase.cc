@@ -101,6 +101,8 @@ void Attempt::see(std::string_view line) {
 
 // Work that looks at disks, as far as time is left for it.
 base::Result<std::string> Attempt::look(const std::string& what, const std::function<std::string()>& work) {
+  if (boot_.waiter.stop_signal() != 0 && boot_.journal.history().ledger_lost)
+    return base::fail(base::Error{base::ErrorCode::kTimedOut, what, {}, 0, "the disk hangs already", {}});
   if (boot_.waiter.stop_signal() != 0) return base::call_last_helper(boot_.waiter, what, base::Milliseconds(700), work);
   return base::call_helper(boot_.waiter, what, base::Seconds(60), work);
 }

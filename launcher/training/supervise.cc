@@ -43,9 +43,11 @@ class Attempt {
   void wait_for_something();
   bool pump(Stream& stream);
   void take(Stream& stream, std::string_view bytes);
-  void forward_signals();
+  void notice_stop();
   void follow_sizes();
   void end_rest();
+  base::Milliseconds after_kill() const;
+  bool hangs_in_kernel() const;
   void keep_time();
   void end_program();
   std::vector<pid_t> spared() const;
@@ -66,15 +68,22 @@ class Attempt {
 }  // namespace
 
 Ended Attempt::run() {
+  waiter_.forward_to(child_);
   std::optional<base::WaitStatus> status;
   for (;;) {
     keep_time();
     // Keeping time may have waited for others, and taken in what would otherwise have ended the wait below.
-    forward_signals();
+    notice_stop();
     if ((status = waiter_.take_status(child_))) break;
+    if (hangs_in_kernel()) {
+      waiter_.abandon(child_);
+      status = base::WaitStatus{base::WaitStatus::Kind::kSignaled, SIGKILL};
+      break;
+    }
     wait_for_something();
   }
   end_rest();
+  waiter_.forward_to(0);
   for (Stream& stream : streams_) {
     stream.lines.finish([this](std::string_view line) {
       if (plan_.on_line) plan_.on_line(line);
@@ -91,13 +100,24 @@ std::vector<pid_t> Attempt::spared() const {
   return plan_.spared ? plan_.spared() : std::vector<pid_t>();
 }
 
+// The platform's own SIGKILL is near when we have been told to stop.
+base::Milliseconds Attempt::after_kill() const {
+  return ended_.stop_signal != 0 ? base::Milliseconds(200) : base::Milliseconds(2000);
+}
+
+// A process that waits for a disk that does not answer outlives SIGKILL. Told to stop, we leave without it; else there
+// is nothing better to do than to wait: beside it no other attempt may begin.
+bool Attempt::hangs_in_kernel() const {
+  return ended_.stop_signal != 0 && Clock::now() >= kill_at_ + after_kill();
+}
+
 // What the program leaves behind.
 void Attempt::end_rest() {
   const auto left = kill_at_ == base::kForever
                         ? plan_.grace
                         : std::chrono::duration_cast<base::Milliseconds>(kill_at_ - Clock::now());
   drain();
-  base::end_descendants(waiter_, spared(), std::max(left, base::Milliseconds(0)));
+  base::end_descendants(waiter_, spared(), std::max(left, base::Milliseconds(0)), after_kill());
   drain();
 }
 
@@ -111,14 +131,11 @@ void Attempt::follow_sizes() {
   if (changed) (void)::kill(-child_, SIGWINCH);
 }
 
-void Attempt::forward_signals() {
-  for (const int signal : waiter_.take_signals()) (void)::kill(-child_, signal);
+void Attempt::notice_stop() {
   follow_sizes();
   if (waiter_.stop_signal() == 0 || ended_.stop_signal != 0) return;
   ended_.stop_signal = waiter_.stop_signal();
-  // One that came before there was a child has been taken and forgotten by then: say it again.
-  (void)::kill(-child_, ended_.stop_signal);
-  kill_at_ = std::min(kill_at_, Clock::now() + plan_.grace);
+  kill_at_ = std::min(kill_at_, waiter_.stop_signal_at() + plan_.grace);
   if (plan_.on_stop) plan_.on_stop();
 }
 
@@ -133,7 +150,7 @@ void Attempt::keep_time() {
   const TimePoint now = Clock::now();
   if (now >= kill_at_) {
     (void)::kill(-child_, SIGKILL);
-    base::end_descendants(waiter_, spared(), base::Milliseconds(0));
+    base::end_descendants(waiter_, spared(), base::Milliseconds(0), after_kill());
     return;
   }
   if (kill_at_ != base::kForever) return;

@@ -113,6 +113,25 @@ TEST_F(Supervise, StopSignalFromBeforeTheProgramReachesIt) {
   EXPECT_EQ(ended->status, (WaitStatus{WaitStatus::Kind::kSignaled, SIGTERM}));
 }
 
+TEST_F(Supervise, StopSignalReachesTheProgramWhileWeWaitForSomethingElse) {
+  Supervision supervision = plan("trap 'echo >> saved; exit 0' TERM; touch ready; while :; do sleep 0.02; done");
+  supervision.tick = Seconds(1);
+  bool saved_meanwhile = false;
+  supervision.on_tick = [&] {
+    if (!fs::exists(folder_ / "ready")) return true;
+    // As a wait for the keeper of a disk that hangs.
+    ::kill(::getpid(), SIGTERM);
+    const auto until = Clock::now() + Seconds(30);
+    while (!(saved_meanwhile = fs::exists(folder_ / "saved")) && Clock::now() < until)
+      waiter_->wait({}, Clock::now() + Milliseconds(20));
+    return true;
+  };
+  const auto ended = training::supervise(*waiter_, supervision);
+  EXPECT_TRUE(saved_meanwhile);
+  EXPECT_EQ(ended->stop_signal, SIGTERM);
+  EXPECT_EQ(base::read_file((folder_ / "saved").string()).value_or(""), "\n") << "told once";
+}
+
 TEST_F(Supervise, StopSignalFromWithinTheTrainingIsNoneOfThePlatforms) {
   const auto ended = training::supervise(
       *waiter_, plan("kill -TERM $PPID; sleep 0.1; sh -c 'kill -HUP $1; sleep 0.1' sh $PPID; exit 6"));
