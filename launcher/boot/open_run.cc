@@ -75,7 +75,13 @@ static Opening take_lease(Boot& boot, KeeperPlan& plan) {
   }
 }
 
-static void warn_about_state(const Boot& boot) {
+static void warn_about_disks(const Boot& boot) {
+  if (!boot.disks.survives(boot.config.checkout))
+    say_phase(
+        "lock",
+        "warning: the checkout {} is lost with the pod, and with it whatever is not pushed: edits, commits, files "
+        "that the training writes there",
+        boot.config.checkout.string());
   if (boot.disks.survives(boot.folder)) return;
   say_phase("lock", "warning: the run is remembered in {}, which is lost with the pod; mount a volume or give --state",
             boot.state.string());
@@ -126,7 +132,7 @@ lease::Terms lease_terms(const Boot& boot) {
 Next open_run(Boot& boot) {
   const policy::Decision decision = take_run(boot);
   if (!std::holds_alternative<policy::Run>(decision)) return settle(boot, decision);
-  warn_about_state(boot);
+  warn_about_disks(boot);
   return Next::kGoOn;
 }
 

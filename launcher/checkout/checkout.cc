@@ -74,7 +74,8 @@ class BringUp {
 
   base::Result<Outcome> run() {
     outcome_.path = request_.path;
-    if (auto capped = check_quarantine(); !capped) return base::fail(capped.error());
+    if (request_.quarantine_bytes_max > 0)
+      workshop_.folder.limit(request_.quarantine_bytes_max, rescued_bytes(workshop_.scene.git_folder));
     if (auto prepared = prepare(); !prepared) return base::fail(prepared.error());
     look();
     if (auto ready = make_usable(); !ready) return base::fail(ready.error());
@@ -95,19 +96,6 @@ class BringUp {
     scene.remote_wanted = !request.url.empty();
     scene.known_sound = std::make_shared<KnownSound>();
     return scene;
-  }
-
-  base::Result<void> check_quarantine() const {
-    if (request_.quarantine_bytes_max == 0) return {};
-    const std::uint64_t bytes = workshop_.folder.quarantine_bytes();
-    if (bytes <= request_.quarantine_bytes_max) return {};
-    base::Error error;
-    error.code = base::ErrorCode::kNoSpace;
-    error.operation = "keep more in quarantine";
-    error.path = workshop_.folder.quarantine();
-    error.detail = fmt::format("it holds {} bytes and may hold {}", bytes, request_.quarantine_bytes_max);
-    error.remedy = "Look through it, and move away or delete what is not needed.";
-    return base::fail(error);
   }
 
   base::Result<void> prepare() {

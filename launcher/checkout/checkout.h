@@ -41,7 +41,7 @@ struct Request {
   Credentials credentials;
   std::chrono::seconds network_stall_limit{60};  // no byte for so long: the attempt has failed
   int network_attempts = 9;                // where the remote is needed; a healthy checkout asks it four times at most
-  std::uint64_t quarantine_bytes_max = 0;  // 0: no cap. Over it nothing is dropped; the call fails with the reason
+  std::uint64_t quarantine_bytes_max = 0;  // 0: no cap. What would go beyond it fails, with kNoSpace and the reason
 
   int submodule_nesting = 0;  // how many projects this one lies in as a submodule
 

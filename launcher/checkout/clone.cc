@@ -143,7 +143,8 @@ base::Result<void> put_ready_checkout_in_place(Workshop& workshop, std::string_v
     const auto marker = workshop.folder.start_case();
     if (!marker) return base::fail(marker.error());
     if (auto noted = workshop.folder.write_durably(*marker / "CARRY", path.string() + "\n"); !noted) return noted;
-    const auto moved = workshop.folder.move_to_quarantine(path, "checkout", why);
+    // The user's own files are carried back; what stays is the old .git.
+    const auto moved = workshop.folder.move_to_quarantine(path, "checkout", why, bytes_under(path / ".git"));
     if (!moved) return base::fail(moved.error());
     old = *marker;
     workshop.did(fmt::format("Moved the old checkout to {}.", moved->string()));

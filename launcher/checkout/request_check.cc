@@ -26,6 +26,10 @@ base::Result<void> check_path(const fs::path& path) {
   if (const char* home = std::getenv("HOME"); home != nullptr && plain == fs::path(home).lexically_normal()) {
     return refuse("the home folder");
   }
+  for (const fs::path& part : plain) {
+    if (part == ".git") return refuse("inside a git folder");
+    if (part == ".podlaunch") return refuse("inside podlaunch's own folder");
+  }
   if (kind_at(plain) == Kind::kLink) return refuse("a symbolic link, which leads elsewhere");
   const auto own = stat_of(plain);
   const auto parent = stat_of(plain.parent_path());

@@ -207,6 +207,50 @@ base::Result<void> note_tracking(Workshop& workshop, const Upstream& upstream) {
 
 }  // namespace
 
+std::uint64_t rescued_bytes(const fs::path& git_folder) {
+  constexpr std::string_view kPrefix = "refs/podlaunch/rescue/";
+  std::vector<git_oid> commits;
+  for (const auto& [name, value] : read_refs(git_folder).refs) {
+    if (name.starts_with(kPrefix) && value.id) commits.push_back(*value.id);
+  }
+  const auto history = commits.empty() ? base::fail(base::Error()) : History::open(git_folder);
+  if (!history) return 0;
+  std::uint64_t bytes = 0;
+  IdSet counted;
+  for (const git_oid& id : commits) {
+    const auto parts = history->commit(id);
+    const auto files = parts ? flatten(*history, parts->tree) : std::nullopt;
+    const auto before = parts && !parts->parents.empty() ? history->tree_of_commit(parts->parents[0]) : std::nullopt;
+    const auto known = before ? flatten(*history, *before) : std::nullopt;
+    if (!files) continue;
+    for (const auto& [path, entry] : *files) {
+      const auto same = known ? known->find(path) : FlatTree::const_iterator();
+      const bool is_known = known && same != known->end() && same->second == entry;
+      if (is_known || !counted.insert(entry.id).second) continue;
+      if (const auto blob = history->read(entry.id)) bytes += blob->bytes.size();
+    }
+  }
+  return bytes;
+}
+
+// What a rescue of the work tree would add: the files that differ from HEAD, and those that nobody tracks.
+static std::uint64_t bytes_to_rescue(git_repository* repository, const fs::path& work_tree) {
+  git_status_options options = GIT_STATUS_OPTIONS_INIT;
+  options.show = GIT_STATUS_SHOW_INDEX_AND_WORKDIR;
+  options.flags = GIT_STATUS_OPT_INCLUDE_UNTRACKED | GIT_STATUS_OPT_RECURSE_UNTRACKED_DIRS;
+  git_status_list* listed = nullptr;
+  if (git_status_list_new(&listed, repository, &options) < 0) return 0;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < git_status_list_entrycount(listed); ++i) {
+    const git_status_entry* entry = git_status_byindex(listed, i);
+    const git_diff_delta* delta = entry->index_to_workdir != nullptr ? entry->index_to_workdir : entry->head_to_index;
+    const auto found = delta != nullptr ? stat_of(work_tree / delta->new_file.path) : std::nullopt;
+    if (found && S_ISREG(found->st_mode)) bytes += static_cast<std::uint64_t>(found->st_size);
+  }
+  git_status_list_free(listed);
+  return bytes;
+}
+
 base::Result<std::optional<std::string>> rescue_work_tree(Workshop& workshop) {
   auto repository = open_repository(workshop.scene.git_folder, workshop.scene.work_tree);
   if (!repository) return base::fail(repository.error());
@@ -215,6 +259,8 @@ base::Result<std::optional<std::string>> rescue_work_tree(Workshop& workshop) {
   git_commit* found = nullptr;
   if (!head || git_commit_lookup(&found, handle, &*head) < 0) return std::optional<std::string>();
   const Commit parent(found);
+  if (auto room = workshop.folder.room_for(bytes_to_rescue(handle, workshop.scene.work_tree)); !room)
+    return base::fail(room.error());
   // An index in memory only: the user's own keeps what is staged.
   git_index* opened = nullptr;
   int code = git_index_new(&opened);

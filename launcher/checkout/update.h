@@ -19,4 +19,7 @@ base::Result<UpdateReport> update(Workshop& workshop, const Request& request, co
 // reference. nullopt: there is nothing that HEAD does not have.
 base::Result<std::optional<std::string>> rescue_work_tree(Workshop& workshop);
 
+// What the commits of rescue references hold beyond their parents, in bytes.
+std::uint64_t rescued_bytes(const fs::path& git_folder);
+
 }  // namespace checkout

@@ -58,6 +58,25 @@ static Result<void> check_checkout(const std::filesystem::path& checkout, const 
   return {};
 }
 
+// Folders of git's or of ours: what is written there would be taken for something else.
+static Result<void> check_surroundings(const Config& config) {
+  for (const std::filesystem::path& part : config.checkout) {
+    if (part != ".git" && part != ".podlaunch") continue;
+    return refuse(fmt::format("the checkout folder {} lies inside {}", config.checkout.string(), part.string()),
+                  "Give the project a folder of its own, such as /workspace/AReaL.");
+  }
+  if (config.state.empty()) return {};
+  const auto contains = [](const std::filesystem::path& outer, const std::filesystem::path& inner) {
+    return (inner / "").string().starts_with((outer / "").string());
+  };
+  if (contains(config.state, config.checkout) || contains(config.checkout / ".git", config.state)) {
+    return refuse(fmt::format("the checkout {} and the state folder {} lie inside each other", config.checkout.string(),
+                              config.state.string()),
+                  "Give each a folder of its own.");
+  }
+  return {};
+}
+
 static bool is_placeholder(std::string value) {
   std::transform(value.begin(), value.end(), value.begin(),
                  [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
@@ -94,6 +113,7 @@ Result<void> validate(const Config& config, const Environment& environment) {
   if (auto checked = check_repo(config.repo); !checked) return checked;
   if (auto checked = check_ref(config.ref); !checked) return checked;
   if (auto checked = check_checkout(config.checkout, environment); !checked) return checked;
+  if (auto checked = check_surroundings(config); !checked) return checked;
   if (config.train.empty())
     return refuse("no training command is given", "Write it after \"--\", or as train: in the file.");
   for (const std::string& pattern : config.checkpoints) {

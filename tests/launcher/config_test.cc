@@ -262,4 +262,20 @@ TEST(Config, TokenIsNamedAndNeverRepeated) {
   EXPECT_EQ(error_of({"--git-token-env", "MY_TOKEN", "--", "x"}), "");
 }
 
+TEST(Validate, CheckoutInAFolderOfGitOrOfOursIsRefused) {
+  Config config = usable();
+  for (const char* place : {"/workspace/a/.git", "/workspace/a/.git/hooks", "/workspace/.podlaunch/a"}) {
+    config.checkout = place;
+    EXPECT_THAT(refusal_of(config), HasSubstr("lies inside")) << place;
+  }
+  config.checkout = "/workspace/state/a";
+  config.state = "/workspace/state";
+  EXPECT_THAT(refusal_of(config), HasSubstr("inside each other"));
+  config.checkout = "/workspace/a";
+  config.state = "/workspace/a/.git/state";
+  EXPECT_THAT(refusal_of(config), HasSubstr("inside each other"));
+  config.state = "/workspace/a-state";
+  EXPECT_EQ(refusal_of(config), "");
+}
+
 }  // namespace

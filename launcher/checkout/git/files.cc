@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <map>
+#include <vector>
 
 #include "base/unique_fd.h"
 
@@ -81,6 +83,12 @@ std::optional<std::string> contents_of(const fs::path& path) {
 
 bool only_zero_bytes(std::string_view bytes) {
   return bytes.find_first_not_of('\0') == std::string_view::npos;
+}
+
+static std::uint64_t size_of(const fs::path& path) {
+  if (is_folder(path)) return bytes_under(path);
+  const auto found = stat_of(path);
+  return found && S_ISREG(found->st_mode) ? static_cast<std::uint64_t>(found->st_size) : 0;
 }
 
 base::Result<void> make_folders(const fs::path& path) {
@@ -180,8 +188,86 @@ base::Result<void> PrivateFolder::note(const fs::path& placed, const fs::path& c
   return write_all(fd.get(), line, list);
 }
 
+void PrivateFolder::limit(std::uint64_t bytes_max, std::uint64_t rescued_bytes) {
+  bytes_max_ = bytes_max;
+  rescued_bytes_ = rescued_bytes;
+}
+
+namespace {
+
+// Cases that the same damage made: all bytes and links are equal, but for the note that says why.
+bool is_same_case(const fs::path& one, const fs::path& other) {
+  std::map<fs::path, std::string> held[2];
+  for (int side = 0; side < 2; ++side) {
+    const fs::path& root = side == 0 ? one : other;
+    std::error_code error;
+    for (fs::recursive_directory_iterator entry(root, error), end; !error && entry != end; entry.increment(error)) {
+      const fs::path name = entry->path().lexically_relative(root);
+      const Kind kind = kind_at(entry->path());
+      if (name == "WHY.txt" || kind == Kind::kFolder) continue;
+      if (kind == Kind::kLink) held[side][name] = "link to " + fs::read_symlink(entry->path(), error).string();
+      const auto contents = kind == Kind::kFile ? contents_of(entry->path()) : std::nullopt;
+      if (kind != Kind::kLink && !contents) return false;  // not read: not known to be the same
+      if (contents) held[side][name] = "file of " + *contents;
+    }
+    if (error || held[side].contains("CARRY")) return false;  // one that is still being worked on
+  }
+  return held[0] == held[1];
+}
+
+}  // namespace
+
+base::Result<void> PrivateFolder::drop_repeated_cases() {
+  std::map<std::uint64_t, std::vector<fs::path>> by_size;
+  std::error_code error;
+  for (fs::directory_iterator entry(quarantine(), error), end; !error && entry != end; entry.increment(error)) {
+    if (is_folder(entry->path()) && entry->path() != case_.value_or(fs::path()))
+      by_size[bytes_under(entry->path()) - size_of(entry->path() / "WHY.txt")].push_back(entry->path());
+  }
+  constexpr std::uint64_t kComparedMax = 1U << 30;  // larger ones would not fit into memory
+  for (auto& [size, cases] : by_size) {
+    if (size > kComparedMax) continue;
+    std::sort(cases.begin(), cases.end());
+    while (cases.size() > 1) {
+      const fs::path newest = cases.back();
+      cases.pop_back();
+      if (!is_same_case(cases.back(), newest)) continue;
+      if (auto removed = remove_redundant(newest); !removed) return removed;
+    }
+  }
+  return {};
+}
+
+base::Result<void> PrivateFolder::room_for(std::uint64_t bytes) {
+  if (bytes_max_ == 0) return {};
+  if (!used_) used_ = bytes_under(quarantine());
+  if (*used_ + rescued_bytes_ + bytes > bytes_max_) {
+    if (auto dropped = drop_repeated_cases(); !dropped) return dropped;
+    used_ = bytes_under(quarantine());
+  }
+  if (*used_ + rescued_bytes_ + bytes <= bytes_max_) {
+    *used_ += bytes;
+    return {};
+  }
+  base::Error full;
+  full.code = base::ErrorCode::kNoSpace;
+  full.operation = "keep more in quarantine";
+  full.path = quarantine();
+  full.detail =
+      fmt::format("{} bytes are to be added to {} in quarantine and {} under rescue references, and {} is the limit",
+                  bytes, *used_, rescued_bytes_, bytes_max_);
+  full.remedy =
+      "Nothing of it is known to exist elsewhere, so nothing was dropped. Look through it, move away what "
+      "you "
+      "need and delete the rest, or raise --quarantine-max.";
+  return base::fail(full);
+}
+
 base::Result<fs::path> PrivateFolder::move_to_quarantine(const fs::path& what, const fs::path& name,
-                                                         std::string_view why) {
+                                                         std::string_view why, std::optional<std::uint64_t> staying) {
+  if (bytes_max_ > 0) {
+    if (auto room = room_for(staying ? *staying : size_of(what)); !room) return base::fail(room.error());
+  }
   auto placed = place_in_case(name);
   if (!placed) return placed;
   // The note comes first: after a kill a note without a file does no harm, a file without a note is a riddle.
@@ -192,6 +278,9 @@ base::Result<fs::path> PrivateFolder::move_to_quarantine(const fs::path& what, c
 
 base::Result<fs::path> PrivateFolder::copy_to_quarantine(const fs::path& what, const fs::path& name,
                                                          std::string_view why) {
+  if (bytes_max_ > 0) {
+    if (auto room = room_for(size_of(what)); !room) return base::fail(room.error());
+  }
   auto placed = place_in_case(name);
   if (!placed) return placed;
   if (auto noted = note(*placed, what, why); !noted) return base::fail(noted.error());

@@ -59,10 +59,18 @@ class PrivateFolder {
   // Contents go to staging, are synced, and renamed over `path`.
   base::Result<void> write_durably(const fs::path& path, std::string_view contents, mode_t mode = 0644) const;
 
+  // No more than so many bytes in quarantine, and those that rescue references keep count as well. 0: no limit.
+  void limit(std::uint64_t bytes_max, std::uint64_t rescued_bytes);
+  // To be asked before anything is added. What lies there twice is dropped first. Errors: kNoSpace, with the reason;
+  // nothing was touched then.
+  base::Result<void> room_for(std::uint64_t bytes);
+
   // The folder of this call's case; made at the first use.
   base::Result<fs::path> start_case();
   // Moves `what` into this call's quarantine case, under `name` (a relative path), and notes why.
-  base::Result<fs::path> move_to_quarantine(const fs::path& what, const fs::path& name, std::string_view why);
+  // `staying`: how much of it will stay there, where that is not all. Errors: kNoSpace over the limit.
+  base::Result<fs::path> move_to_quarantine(const fs::path& what, const fs::path& name, std::string_view why,
+                                            std::optional<std::uint64_t> staying = std::nullopt);
   base::Result<fs::path> copy_to_quarantine(const fs::path& what, const fs::path& name, std::string_view why);
   // Where this call's case lies; nullopt when nothing was moved.
   std::optional<fs::path> quarantine_case() const { return case_; }
@@ -73,7 +81,12 @@ class PrivateFolder {
   base::Result<void> note(const fs::path& placed, const fs::path& came_from, std::string_view why) const;
 
   fs::path root_;
+  base::Result<void> drop_repeated_cases();
+
   std::optional<fs::path> case_;
+  std::uint64_t bytes_max_ = 0;
+  std::uint64_t rescued_bytes_ = 0;
+  std::optional<std::uint64_t> used_;  // in quarantine, counted at the first question
 };
 
 std::uint64_t bytes_under(const fs::path& path);
