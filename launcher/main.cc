@@ -39,8 +39,9 @@ constexpr std::array<Phase, 5> kPhases = {{
 }};
 
 // Runs the phases until the policy says that this boot is over.
-int run_phases(boot::Boot& boot) {
+void run_phases(boot::Boot& boot) {
   for (std::size_t index = 0;;) {
+    boot.companions.tend(boot.waiter);
     switch (boot::settle(boot, kPhases[index].act(boot))) {
       case boot::Next::kGoOn:
         index = std::min(index + 1, kPhases.size() - 1);
@@ -52,26 +53,34 @@ int run_phases(boot::Boot& boot) {
         index = 0;
         break;
       case boot::Next::kEnd:
-        return boot.exit_status;
+        return;
     }
   }
 }
 
 int run(const config::Invocation& invocation, const std::vector<std::string>& words,
         const config::Environment& environment, base::Waiter& waiter) {
+  if (environment.contains(boot::kCompanionVariable)) {
+    boot::say("this is a companion of a podlaunch that runs already; `podlaunch status` shows it");
+    return 2;
+  }
   boot::Boot boot(invocation.config, environment, waiter);
   boot.arguments = words;
   std::error_code code;
   boot.started_in = std::filesystem::current_path(code).string();
   base::adopt_orphans();
+  // Somebody can come in from here on, whatever becomes of the run.
+  boot.companions.begin(boot.config, boot.identity.first_process, waiter);
   // From here on the run is ours alone, and what it did before is known.
-  if (boot::open_run(boot) == boot::Next::kEnd) return boot.exit_status;
+  const bool opened = boot::open_run(boot) != boot::Next::kEnd;
   // The boot is written ahead: whatever happens now, the next one knows of it.
-  const boot::Next next = boot::settle(boot, boot::begin_boot(boot));
-  const int status = next == boot::Next::kEnd ? boot.exit_status : run_phases(boot);
-  (void)boot.notifier.finish(waiter, base::Milliseconds(0));
-  boot.journal.keeper().close(waiter, base::Seconds(2));
-  return status;
+  if (opened && boot::settle(boot, boot::begin_boot(boot)) != boot::Next::kEnd) run_phases(boot);
+  if (opened) {
+    (void)boot.notifier.finish(waiter, base::Milliseconds(0));
+    boot.journal.keeper().close(waiter, base::Seconds(2));
+  }
+  boot.companions.close(waiter, base::Seconds(1));
+  return boot.exit_status;
 }
 
 // A configuration that cannot be used. Where our exit would make the platform start us again, at once and for ever, the
@@ -84,7 +93,11 @@ int refuse(const base::Error& error, const config::Invocation& invocation, base:
   boot::say(
       "hold: the configuration cannot be used; staying alive instead of being restarted. Change it and restart the "
       "pod.");
-  return boot::stay(waiter, fmt::format("hold: the configuration cannot be used: {}", error.message()));
+  boot::Companions companions;
+  companions.begin(invocation.config, first_process, waiter);
+  const int status = boot::stay(waiter, fmt::format("hold: the configuration cannot be used: {}", error.message()));
+  companions.close(waiter, base::Seconds(1));
+  return status;
 }
 
 // `check` and `explain` over SSH, without a word about which run: what this container's launcher was started with.

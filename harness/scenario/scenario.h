@@ -211,8 +211,7 @@ struct ProviderFault {
 
 using Action = std::variant<SpotInterrupt, KillContainer, RecreatePod, NetworkDown, NetworkFault, UpstreamCommit,
                             UserEdit, GitDamage, TrainerFault, PipFails, ClockJump, FileDamage, DiskFault,
-                            EnvironmentChange, Exec, GpuFault, NvidiaSmiFault,
-                            ProviderFault>;
+                            EnvironmentChange, Exec, GpuFault, NvidiaSmiFault, ProviderFault>;
 
 struct TimelineEntry {
   Moment when;

@@ -9,6 +9,7 @@
 
 #include "launcher/base/redaction.h"
 #include "launcher/base/waiter.h"
+#include "launcher/boot/companions.h"
 #include "launcher/boot/journal.h"
 #include "launcher/boot/notifier.h"
 #include "launcher/config/config.h"
@@ -33,6 +34,7 @@ struct Boot {
   std::filesystem::path state;   // of all runs
   std::filesystem::path folder;  // of this run: <state>/<run>
   Journal journal;
+  Companions companions;
 
   // How we were started, for whoever asks over SSH.
   std::vector<std::string> arguments;
@@ -61,6 +63,7 @@ struct Boot {
   std::vector<pid_t> spared() const {
     std::vector<pid_t> processes = notifier.known_processes();
     processes.push_back(journal.keeper().process());
+    if (companions.process() != 0) processes.push_back(companions.process());
     return processes;
   }
 };

@@ -153,6 +153,7 @@ Next Holding::run() {
   Keeper& keeper = boot_.journal.keeper();
   keeper.watch_for_resume(true);
   while (boot_.waiter.stop_signal() == 0) {
+    boot_.companions.tend(boot_.waiter);
     if (!keeper.connected()) {
       boot_.journal.tend();
       keeper.watch_for_resume(true);

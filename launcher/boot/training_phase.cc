@@ -139,6 +139,7 @@ void Attempt::record_time() {
 // Once a minute. False when a budget is used up.
 bool Attempt::tick() {
   boot_.journal.tend();
+  boot_.companions.tend(boot_.waiter);
   constexpr base::Seconds kRecordTimeEvery{600};
   record_progress();
   const auto passed = std::chrono::duration_cast<base::Seconds>(base::Clock::now() - time_recorded_);
