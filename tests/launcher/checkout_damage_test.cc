@@ -146,6 +146,15 @@ TEST_P(DamageCatalogue, OfflineIsRepairedOrHeldUntilTheNetworkIsBack) {
   }
 }
 
+// Not where the first damage left no place for the second.
+bool applied_on_top(const Damager& damager, const DamageEntry& entry) {
+  try {
+    return damager.apply(entry.operations);
+  } catch (const fs::filesystem_error&) {
+    return false;
+  }
+}
+
 TEST_P(DamageCatalogue, PairsAreRepairedWithoutLoss) {
   LivedIn world(GetParam());
   const Damager damager(world.path);
@@ -159,7 +168,7 @@ TEST_P(DamageCatalogue, PairsAreRepairedWithoutLoss) {
     const std::string title = one.id + " " + other.id;
     if (only != nullptr && title != only) continue;
     world.reset();
-    if (!damager.apply(one.operations) || !damager.apply(other.operations)) continue;
+    if (!damager.apply(one.operations) || !applied_on_top(damager, other)) continue;
     SCOPED_TRACE("pair: " + title + ", " + name_of(GetParam()));
     std::set<std::string> destroyed = world.lost();  // two damages may take what each alone leaves
     destroyed.insert(one.destroys.begin(), one.destroys.end());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "launcher/checkout/git/files.h"
+#include "launcher/checkout/git/lent_commits.h"
 #include "launcher/checkout/git/library.h"
 #include "launcher/checkout/git/login.h"
 
@@ -219,6 +220,9 @@ base::Result<Upstream> converse(const std::filesystem::path& git_folder, const R
                                      GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, nullptr);
   if (code < 0) return base::fail(library_error(code, "open the repository", git_folder));
   const Repository repository(opened);
+  if (settings.lent != nullptr) {
+    if (auto lent = lend_commits(repository.get(), settings.lent); !lent) return base::fail(lent.error());
+  }
 
   // Anonymous: the address comes from the launcher's settings, url.<base>.insteadOf included, and nothing that the
   // repository's own configuration says about a remote is used.

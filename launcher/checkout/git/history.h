@@ -45,6 +45,7 @@ class History {
   static base::Result<History> open(const std::filesystem::path& git_folder);
   History on_same_store() const;
   const ObjectStore& store() const { return *store_; }
+  std::shared_ptr<const ObjectStore> shared_store() const { return store_; }
   const IdSet& shallow() const { return shallow_; }  // commits whose parents are missing on purpose
 
   bool has(const git_oid& id) const;

@@ -7,11 +7,14 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "base/result.h"
 
 namespace checkout {
+
+struct LentCommits;
 
 enum class Transport { kLibgit2, kGit };
 
@@ -35,6 +38,7 @@ struct RemoteSettings {
   // outlast a fault of two minutes.
   int attempts = 9;
   std::function<void(const std::string&)> say;
+  std::shared_ptr<const LentCommits> lent;  // by libgit2 only; may be null
 };
 
 // What the remote answered for the wanted ref.

@@ -2,7 +2,7 @@
 //
 // Findings hide and feign each other: with a pack's index gone every branch seems to dangle, with HEAD gone the index
 // seems to be of no commit. So each round treats the findings of one stage only, the lowest that has any, and then
-// surveys anew. A finding that was treated and is still there is not treated a third time.
+// surveys anew. A finding that was treated twice and is still there is given up.
 //
 // Every treatment either replaces a file in one rename, or moves a bad one to quarantine before writing the good one.
 // A kill in between leaves the second for the next call, which finds the file missing; and every file that is treated
@@ -128,7 +128,9 @@ class Ladder {
   bool may_treat(const Finding& finding) const {
     if (finding.treatment.empty() || stage_of(finding.kind) == kNoStage) return false;
     const auto tried = tries_.find({finding.kind, finding.where});
-    return tried == tries_.end() || tried->second < 2;
+    // What is missing has three places to come from, or to be let go (missing.cc).
+    const int tries_max = stage_of(finding.kind) == stage_of(kObjectMissing) ? 3 : 2;
+    return tried == tries_.end() || tried->second < tries_max;
   }
 
   base::Result<void> rescue_first(const std::vector<Finding>& batch) {

@@ -1,7 +1,8 @@
 // Objects that something needs and that are nowhere. In this order:
 //
 //   1. from the work tree: a file there may hold the very bytes, and an index the very trees;
-//   2. from the remote: a side clone's packs are moved in. Fetching in place heals nothing, since the references match
+//   2. from the remote: first what it has beyond the commits that are whole here (beyond.cc), then, where that does not
+//      help, all of it: a side clone's packs are moved in. Fetching in place heals nothing, since the references match
 //      already and so nothing would be sent;
 //   3. what neither has was only ever here and is lost. Each reference goes back to the newest of its commits that is
 //      whole, what is left of the others is kept under a rescue reference, and the logs and the index let go of them.
@@ -275,6 +276,12 @@ base::Result<bool> treat_missing(Workshop& workshop, const Survey& survey) {
     if (auto gone = let_go(workshop); !gone) return base::fail(gone.error());
     workshop.did("Let go of references that remembered the remote.");
     return true;
+  }
+  if (!workshop.grafted_beyond) {
+    workshop.grafted_beyond = true;
+    const auto grafted = graft_beyond(workshop);
+    if (!grafted) return base::fail(grafted.error());
+    if (*grafted) return true;
   }
   const auto grafted = graft(workshop);
   if (!grafted) return base::fail(grafted.error());

@@ -84,8 +84,11 @@ bool is_sound_pair(const fs::path& pack) {
   return is_file(pack) && is_file(index) && checksum_matches(pack) && checksum_matches(index);
 }
 
-base::Result<void> move_packs(const fs::path& from, const fs::path& to) {
-  if (auto made = make_folders(to); !made) return made;
+}  // namespace
+
+base::Result<int> move_packs(const fs::path& from, const fs::path& to) {
+  if (auto made = make_folders(to); !made) return base::fail(made.error());
+  int count = 0;
   std::vector<fs::path> packs;
   std::error_code error;
   for (fs::directory_iterator entry(from, error), end; !error && entry != end; entry.increment(error)) {
@@ -100,13 +103,14 @@ base::Result<void> move_packs(const fs::path& from, const fs::path& to) {
     // The pack before its index: an index without its pack would be damage.
     for (const std::string_view extension : {".pack", ".idx"}) {
       const fs::path file = fs::path(pack).replace_extension(extension);
-      if (auto moved = rename_durably(file, to / (stem + std::string(extension))); !moved) return moved;
+      if (auto moved = rename_durably(file, to / (stem + std::string(extension))); !moved) {
+        return base::fail(moved.error());
+      }
     }
+    ++count;
   }
-  return {};
+  return count;
 }
-
-}  // namespace
 
 base::Result<bool> treat_object_file(Workshop& workshop, const Finding& finding) {
   const fs::path path = workshop.in_checkout(finding.where);

@@ -27,6 +27,12 @@ base::Result<bool> treat_missing(Workshop& workshop, const Survey& survey);
 // asked; the reason is in workshop.remote_error.
 base::Result<bool> graft(Workshop& workshop);
 
+// Fetches only what the remote has beyond the commits of which everything is here. False: nothing came of it, and the
+// full graft is to be tried.
+base::Result<bool> graft_beyond(Workshop& workshop);
+// Moves packs with their indexes into a database; returns how many it did not have.
+base::Result<int> move_packs(const fs::path& from, const fs::path& to);
+
 // Writes the index that HEAD's tree makes, with the file times of files that fit it. The old one must be out of the way
 // or worth replacing.
 base::Result<void> build_index(const fs::path& git_folder, const fs::path& work_tree);

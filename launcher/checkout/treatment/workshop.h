@@ -29,6 +29,7 @@ class Workshop {
 
   std::optional<RefTable> upstream_refs;    // set once a side clone was made and its objects grafted
   std::optional<base::Error> remote_error;  // set once the remote was asked in vain
+  bool grafted_beyond = false;              // the small graft was tried
   bool wants_full_fetch = false;            // references were lost that only the remote can give back
   bool references_were_lost = false;        // so commits may be reachable from nowhere now
 
