@@ -21,20 +21,44 @@ bool is_local(const std::string& url) {
   return url.starts_with("/") || url.starts_with("file:") || url.starts_with(".");
 }
 
-std::vector<Submodule> list_submodules(git_repository* repository) {
+}  // namespace
+
+std::string resolve_submodule_url(const std::string& parent, const std::string& url) {
+  if (!url.starts_with("./") && !url.starts_with("../")) return url;
+  std::string base = parent;
+  while (base.ends_with('/')) base.pop_back();
+  std::string rest = url;
+  char separator = '/';
+  for (;;) {
+    if (rest.starts_with("./")) {
+      rest.erase(0, 2);
+    } else if (rest.starts_with("../")) {
+      rest.erase(0, 3);
+      // "git@host:project" ends at its colon where no slash is left.
+      const std::size_t end = base.find_last_of("/:");
+      if (end == std::string::npos || (end > 0 && base[end - 1] == '/') || base.substr(end).starts_with("://")) break;
+      separator = base[end];
+      base.erase(end);
+    } else {
+      break;
+    }
+  }
+  return base + separator + rest;
+}
+
+namespace {
+
+std::vector<Submodule> list_submodules(git_repository* repository, const std::string& parent) {
   struct Listing {
-    git_repository* repository;
+    const std::string& parent;
     std::vector<Submodule> found;
-  } listing{repository, {}};
+  } listing{parent, {}};
   const auto collect = [](git_submodule* one, const char* name, void* payload) {
     auto* into = static_cast<Listing*>(payload);
     const git_oid* commit = git_submodule_head_id(one);
     const char* url = git_submodule_url(one);
     if (commit == nullptr || url == nullptr) return 0;
-    git_buf resolved = GIT_BUF_INIT;
-    const bool known = git_submodule_resolve_url(&resolved, into->repository, url) == 0;
-    into->found.push_back({name, git_submodule_path(one), known ? resolved.ptr : url, *commit});
-    git_buf_dispose(&resolved);
+    into->found.push_back({name, git_submodule_path(one), resolve_submodule_url(into->parent, url), *commit});
     return 0;
   };
   (void)git_submodule_foreach(repository, collect, &listing);  // a torn .gitmodules lists what can be read
@@ -101,7 +125,8 @@ void bring_in_submodules(Workshop& workshop, const Request& request) {
     return workshop.warn("Submodules are nested too deep to be brought in.");
   auto repository = open_repository(workshop.scene.git_folder, workshop.scene.work_tree);
   if (!repository) return;
-  for (const Submodule& submodule : list_submodules(repository->get())) bring_in(workshop, request, submodule);
+  for (const Submodule& submodule : list_submodules(repository->get(), request.url))
+    bring_in(workshop, request, submodule);
 }
 
 }  // namespace checkout

@@ -10,4 +10,7 @@ namespace checkout {
 // training tells best whether it needs it.
 void bring_in_submodules(Workshop& workshop, const Request& request);
 
+// "../other.git" of "https://host/me/project.git" is "https://host/me/other.git"; other addresses are what they are.
+std::string resolve_submodule_url(const std::string& parent, const std::string& url);
+
 }  // namespace checkout
