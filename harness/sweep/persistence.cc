@@ -65,6 +65,7 @@ void PersistenceModel::note(const Op& op, const Image& now) {
   switch (op.kind) {
     case OpKind::kAppear: {
       Node bare = op.made;
+      bytes_.erase(op.node);
       certain_.put(op.node, std::move(bare));
       names_.push_back({index, op});
       break;

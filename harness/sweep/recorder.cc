@@ -245,7 +245,9 @@ void Recorder::note_opened(const stage::Change& change) {
 void Recorder::note_linked(const stage::Change& change) {
   settle_folders(change.path);
   const NodeId id = reader_.number(host(change.path));
-  if (image_.find(id) == nullptr || change.syscall.number == SYS_symlink)
+  // A number alone does not tell a second name from a new file: a new disk may have the numbers of one that has gone.
+  const bool links = change.syscall.number == SYS_link || change.syscall.number == SYS_linkat;
+  if (!links || image_.find(id) == nullptr)
     return note_appearance(change.path, std::string(change.syscall.name), /*external=*/false);
   const auto place = image_.place_of(change.path);
   if (!place || image_.look_up(*place) == id) return;
