@@ -20,7 +20,7 @@ static training::CheckpointSurvey look_at_checkpoints(Boot& boot) {
 }
 
 bool is_progress(const Boot& boot, const training::CheckpointSurvey& survey) {
-  if (!survey.number) return false;
+  if (survey.number.value_or(0) <= 0) return false;  // the weights that training begins with are no progress
   const std::string& best = boot.journal.memory().best_checkpoint;
   if (best.empty()) return true;
   return survey.number > training::number_in_name(std::filesystem::path(best).filename().string());

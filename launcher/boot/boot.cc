@@ -1,5 +1,7 @@
 #include "launcher/boot/boot.h"
 
+#include <algorithm>
+
 #include "launcher/ledger/ledger.h"
 
 namespace boot {
@@ -29,6 +31,9 @@ policy::Limits limits_of(const config::Config& config) {
   policy::Limits limits;
   if (config.max_attempts) limits.attempts_max = static_cast<std::uint64_t>(*config.max_attempts);
   if (config.max_time) limits.seconds_max = static_cast<std::uint64_t>(config.max_time->count());
+  if (config.max_cost && config.price) {
+    limits.paid_seconds_max = static_cast<std::uint64_t>(std::max(1.0, *config.max_cost / *config.price * 3600));
+  }
   if (config.on_failure == config::OnEnd::kExit) limits.on_failure = policy::OnFailure::kExit;
   return limits;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "launcher/base/redaction.h"
+#include "launcher/base/time.h"
 #include "launcher/base/waiter.h"
 #include "launcher/boot/companions.h"
 #include "launcher/boot/journal.h"
@@ -57,6 +58,7 @@ struct Boot {
 
   Notifier notifier;
   bool asked_for_the_end = false;  // the provider, of this pod
+  base::TimePoint time_recorded = base::Clock::now();  // until then what was paid for is in the ledger
   int exit_status = 0;
 
   // Children that live as long as the boot: no end of an attempt or step ends them.

@@ -4,6 +4,7 @@
 #include "launcher/boot/bill.h"
 #include "launcher/boot/end_pod.h"
 #include "launcher/boot/notify.h"
+#include "launcher/boot/paid_time.h"
 #include "launcher/boot/phases.h"
 #include "launcher/boot/say.h"
 #include "launcher/boot/upstream.h"
@@ -104,6 +105,7 @@ void Holding::stop_pod() {
 }
 
 void Holding::say_still_held() {
+  if (unrecorded_time(boot_) >= kRecordIdleTimeEvery) record_time(boot_);
   const auto held = std::chrono::duration_cast<std::chrono::minutes>(Clock::now() - began_);
   say("hold: still held after {} min ({}); `podlaunch resume` releases it", held.count(),
       policy::name(decision_.reason));
@@ -149,6 +151,7 @@ void Holding::hold_for_another_reason(const policy::Hold& decision) {
 }
 
 Next Holding::run() {
+  (void)record_time(boot_);  // a hold already: no budget can stop it
   announce();
   Keeper& keeper = boot_.journal.keeper();
   keeper.watch_for_resume(true);

@@ -6,6 +6,7 @@
 #include "launcher/base/glob.h"
 #include "launcher/base/helper.h"
 #include "launcher/boot/notify.h"
+#include "launcher/boot/paid_time.h"
 #include "launcher/boot/phases.h"
 #include "launcher/boot/say.h"
 #include "launcher/ledger/ledger.h"
@@ -44,7 +45,6 @@ class Attempt {
   bool tick();
   bool saved_something();
   void record_progress();
-  void record_time();
   bool is_done(const training::Ended& ended);
   bool file_says_done();
   policy::Decision judge(const training::Ended& ended, bool killed_for_memory);
@@ -57,7 +57,6 @@ class Attempt {
   training::RootError error_;
   std::vector<std::regex> done_patterns_;
   bool log_says_done_ = false;
-  base::TimePoint time_recorded_ = base::Clock::now();
 };
 
 }  // namespace
@@ -123,29 +122,23 @@ bool Attempt::saved_something() {
   return saved;
 }
 
-// The high-water mark across all attempts: a step that was reached before is no progress.
+// The high-water mark across all attempts: a step that was reached before is no progress, and step 0 is where everyone
+// begins.
 void Attempt::record_progress() {
   const auto best = boot_.journal.memory().best_step;
-  if (!steps_.best() || (best && *steps_.best() <= *best)) return;
+  if (steps_.best().value_or(0) <= best.value_or(0)) return;
   boot_.journal.observe(policy::Progressed{}, {.step = steps_.best()});
-}
-
-void Attempt::record_time() {
-  const auto passed = std::chrono::duration_cast<base::Seconds>(base::Clock::now() - time_recorded_);
-  time_recorded_ += passed;
-  if (passed.count() > 0) boot_.journal.observe(policy::TimePassed{static_cast<std::uint64_t>(passed.count())});
 }
 
 // Once a minute. False when a budget is used up.
 bool Attempt::tick() {
   boot_.journal.tend();
   boot_.companions.tend(boot_.waiter);
-  constexpr base::Seconds kRecordTimeEvery{600};
   record_progress();
-  const auto passed = std::chrono::duration_cast<base::Seconds>(base::Clock::now() - time_recorded_);
-  const auto used = boot_.journal.history().seconds_used + static_cast<std::uint64_t>(passed.count());
-  if (boot_.config.max_time && used >= static_cast<std::uint64_t>(boot_.config.max_time->count())) return false;
-  if (passed >= kRecordTimeEvery) record_time();
+  if (budget_is_spent(boot_)) return false;
+  // The first minute is written at once: what an attempt claims counts from then on, also after a kill.
+  const bool first_minute = boot_.journal.history().attempt_seconds < policy::History::lasting_seconds;
+  if (first_minute || unrecorded_time(boot_) >= kRecordTimeEvery) record_time(boot_);
   return true;
 }
 
@@ -199,10 +192,10 @@ policy::Decision Attempt::judge(const training::Ended& ended, bool killed_for_me
   if (is_done(ended)) {
     say_phase("training", "done: {}", ended.status.describe());
     const policy::Decision decision = boot_.journal.observe(end, std::move(facts));
-    record_time();  // after the end: a budget that is just used up must not stand before it
+    record_time(boot_);  // after the end: a budget that is just used up must not stand before it
     return decision;
   }
-  record_time();
+  record_time(boot_);
   if (ended.stop_signal != 0) {
     say_phase("training", "told to stop by signal {}; the training ended with {}", ended.stop_signal,
               ended.status.describe());
@@ -231,6 +224,8 @@ policy::Decision Attempt::run() {
     return boot_.journal.observe(policy::AttemptEnded{.cause = policy::Cause::kFinished},
                                  {.phase = "training", .commit = boot_.commit});
   }
+  // What came before the attempt is paid for, and is no training.
+  if (const policy::Decision spent = record_time(boot_); !std::holds_alternative<policy::Run>(spent)) return spent;
   const policy::Decision decision =
       boot_.journal.observe(policy::AttemptBegan{}, {.phase = "training", .commit = boot_.commit});
   if (!std::holds_alternative<policy::Run>(decision)) return decision;
@@ -238,7 +233,6 @@ policy::Decision Attempt::run() {
   boot_.journal.keeper().mark_log(fmt::format("attempt {}, {:%Y-%m-%d %H:%M:%S} UTC", boot_.journal.memory().attempts,
                                               fmt::gmtime(std::time(nullptr))));
   const long kills_before = training::out_of_memory_kills();
-  time_recorded_ = base::Clock::now();
   const auto ended = training::supervise(boot_.waiter, plan());
   if (!ended && boot_.waiter.stop_signal() != 0) return boot_.journal.observe(policy::Preempted{});
   if (!ended) {

@@ -6,6 +6,7 @@
 
 #include "launcher/commands/commands.h"
 #include "launcher/commands/find_run.h"
+#include "launcher/config/duration.h"
 #include "launcher/policy/hold_rules.h"
 
 namespace commands {
@@ -54,6 +55,7 @@ static json to_json(const FoundRun& found, const ledger::Opened& ledger) {
                   {"preemptions", history.preemptions},
                   {"unclean_ends", history.unclean_ends}}},
                 {"seconds_used", history.seconds_used},
+                {"seconds_paid", history.seconds_paid},
                 {"notes", ledger.notes},
                 {"records", json::array()}};
   if (memory.best_step) document["best_step"] = *memory.best_step;
@@ -73,6 +75,9 @@ static void print_table(const FoundRun& found, const ledger::Opened& ledger) {
   fmt::print("run          {}\nstate        {}{}\n", found.run, state_of(found, ledger),
              found.active ? "" : " (no launcher is running here)");
   fmt::print("boots        {}\nattempts     {}\n", memory.boots, memory.attempts);
+  fmt::print("paid for     {}, of which {} of training\n",
+             config::rough_duration(config::Seconds(memory.history.seconds_paid)),
+             config::rough_duration(config::Seconds(memory.history.seconds_used)));
   if (memory.best_step) fmt::print("best step    {}\n", *memory.best_step);
   if (!memory.best_checkpoint.empty()) fmt::print("checkpoint   {}\n", memory.best_checkpoint);
   if (!memory.last_failure.empty()) fmt::print("last failure {}\n", memory.last_failure);

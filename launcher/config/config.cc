@@ -136,6 +136,8 @@ std::string describe(const Config& config) {
   line("on-complete", on_complete_name(config.on_complete));
   line("publish", config.publish);
   for (const std::string& target : config.notify) line("notify", notify_name(target));
+  if (config.max_cost) line("max-cost", fmt::format("{:g}", *config.max_cost));
+  if (config.price) line("price", fmt::format("{:g}", *config.price));
   if (config.gpus) line("gpus", std::to_string(*config.gpus));
   if (config.gpus_min) line("gpus-min", std::to_string(*config.gpus_min));
   line("gpu-probe", config.gpu_probe);

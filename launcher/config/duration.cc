@@ -57,6 +57,12 @@ base::Result<seconds> parse_duration(std::string_view text, seconds unit) {
   return seconds(static_cast<seconds::rep>(std::llround(total)));
 }
 
+std::string rough_duration(seconds duration) {
+  const auto minutes = duration.count() / 60;
+  if (minutes >= 60) return fmt::format("{} h {} min", minutes / 60, minutes % 60);
+  return minutes > 0 ? fmt::format("{} min", minutes) : fmt::format("{} s", duration.count());
+}
+
 std::string format_duration(seconds duration) {
   const auto count = duration.count();
   if (count != 0 && count % 3600 == 0) return fmt::format("{} h", count / 3600);

@@ -58,6 +58,20 @@ static auto number(std::optional<int> Config::*member, int smallest) {
   };
 }
 
+static auto amount(std::optional<double> Config::*member) {
+  return [member](Config& config, const Values& values) -> Result<void> {
+    const std::string& value = values.front();
+    double parsed = 0;
+    const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), parsed);
+    constexpr double kTooMuch = 1e9;
+    if (code != std::errc() || end != value.data() + value.size() || !(parsed > 0) || parsed > kTooMuch) {
+      return refuse(fmt::format("\"{}\" is not an amount above 0, such as 2.39", value));
+    }
+    config.*member = parsed;
+    return {};
+  };
+}
+
 static auto duration(std::optional<Seconds> Config::*member, Seconds unit = Seconds(1)) {
   return [member, unit](Config& config, const Values& values) -> Result<void> {
     auto parsed = parse_duration(values.front(), unit);
@@ -279,6 +293,9 @@ static std::vector<Setting> make_settings() {
        apply_notify},
       {"provider", Form::kOne, "runpod|none", "whose API can stop the pod; default: by the environment",
        choice(&Config::provider, {{"runpod", Provider::kRunpod}, {"none", Provider::kNone}})},
+      {"max-cost", Form::kOne, "AMOUNT", "what all boots of the run may cost; needs --price",
+       amount(&Config::max_cost)},
+      {"price", Form::kOne, "AMOUNT", "what an hour of this pod costs", amount(&Config::price)},
       {"on-failure", Form::kOne, "hold|exit", "when a person is needed",
        choice(&Config::on_failure, {{"hold", OnEnd::kHold}, {"exit", OnEnd::kExit}})},
       {"update", Form::kOne, "MODE", "always, until-checkpoint, once-per-run or never",

@@ -127,6 +127,9 @@ Result<void> validate(const Config& config, const Environment& environment) {
   if (config.torchrun) {
     if (const auto cluster = cluster_of(environment); !cluster) return base::fail(cluster.error());
   }
+  if (config.max_cost && !config.price)
+    return refuse("--max-cost is given, but not what an hour costs",
+                  "Add --price AMOUNT, what an hour of this pod costs.");
   return check_secrets(config, environment);
 }
 

@@ -136,6 +136,9 @@ TEST(Config, ValuesOfTheWrongFormAreRefused) {
   EXPECT_THAT(error_of({"--gpus", "many"}), HasSubstr("whole number"));
   EXPECT_THAT(error_of({"--max-attempts", "0"}), HasSubstr("at least 1"));
   EXPECT_THAT(error_of({"--grace", "soon"}), HasSubstr("not a duration"));
+  EXPECT_THAT(error_of({"--price", "free"}), HasSubstr("not an amount"));
+  EXPECT_THAT(error_of({"--max-cost", "0"}), HasSubstr("not an amount"));
+  EXPECT_THAT(error_of({"--max-cost", "nan"}), HasSubstr("not an amount"));
   EXPECT_THAT(error_of({"--done-when", "exit:x"}), HasSubstr("exit:0, file:GLOB or log:REGEX"));
   EXPECT_THAT(error_of({"--done-when", "log:("}), HasSubstr("not a regular expression"));
   EXPECT_THAT(error_of({"--step-regex", "step"}), HasSubstr("parentheses"));

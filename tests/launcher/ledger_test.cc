@@ -96,8 +96,9 @@ TEST_F(LedgerTest, ReopenedLedgerRemembersTheSame) {
   see(ledger, policy::CommitSeen{13});
   see(ledger, policy::AttemptBegan{});
   see(ledger, policy::Progressed{}, {.commit = "abc", .checkpoint = "/out/120.pt", .step = 120});
+  see(ledger, policy::TimePassed{500});
   see(ledger, policy::AttemptEnded{policy::Cause::kEnvironment, 77, true}, {.text = "CUDA error", .status = "exit 1"});
-  see(ledger, policy::TimePassed{600});
+  see(ledger, policy::TimePassed{100});
   const Ledger again = open();
   EXPECT_EQ(again.memory().history, ledger.memory().history);
   EXPECT_EQ(again.memory().boots, 1U);
@@ -107,7 +108,8 @@ TEST_F(LedgerTest, ReopenedLedgerRemembersTheSame) {
   EXPECT_EQ(again.memory().checkpoint_commit, "abc");
   EXPECT_EQ(again.memory().last_failure, "CUDA error");
   EXPECT_EQ(again.memory().last_pod, "pod-a");
-  EXPECT_EQ(again.memory().history.seconds_used, 600U);
+  EXPECT_EQ(again.memory().history.seconds_used, 500U);
+  EXPECT_EQ(again.memory().history.seconds_paid, 600U);
   EXPECT_THAT(again.notes(), IsEmpty());
 }
 
