@@ -43,6 +43,9 @@ namespace {
 
 constexpr auto oracle_name = "never-loops";
 constexpr std::size_t boots_without_progress_max = 4;  // one more is a loop
+// In one boot, of the same thing: the training, a setup step. A launcher that gives up after 26 tries is proven not to
+// loop (`simrun prove`); one that tries more often than this would have to show it otherwise.
+constexpr int starts_in_a_row_max = 30;
 
 const std::vector<std::string> proof_assumptions = {
     "the command's choices depend on neither the date, nor process ids, nor the times of files",
@@ -68,7 +71,7 @@ std::optional<std::string> own_reading_changed(const pod::BootTrace& trace) {
 }
 
 bool waits_for_the_boot_itself(const scenario::Moment& when) {
-  return !when.at && !when.boot && when.after == scenario::Duration{0} &&
+  return !when.at && !when.boot && !when.attempt && when.after == scenario::Duration{0} &&
          (when.step || when.log || when.exec || when.syscall);
 }
 
@@ -217,6 +220,21 @@ Verdict observed(const History& history, std::size_t first, std::size_t count) {
           {}};
 }
 
+// A loop inside one boot: it starts the same thing over and over.
+std::optional<Verdict> starts_over(const pod::WorldRecord& record) {
+  const auto most =
+      std::max_element(record.boots.begin(), record.boots.end(),
+                       [](const pod::Boot& a, const pod::Boot& b) { return a.starts_in_a_row < b.starts_in_a_row; });
+  if (most == record.boots.end() || most->starts_in_a_row <= starts_in_a_row_max) return std::nullopt;
+  return Verdict{oracle_name,
+                 Status::kFail,
+                 fmt::format("boot {} started {} {} times in a row and got no further. Observed, not proven: what it "
+                             "does within a boot is not compared",
+                             most->number, most->started, most->starts_in_a_row),
+                 false,
+                 {}};
+}
+
 bool came_to_rest(const pod::WorldRecord& record) {
   using scenario::Outcome;
   return record.outcome == Outcome::kCompleted || record.outcome == Outcome::kHeld ||
@@ -241,6 +259,7 @@ Verdict check(const scenario::Scenario& scenario, const pod::WorldRecord& record
     longest = std::max(longest, count);
     if (count > boots_without_progress_max) return observed(history, first, count);
   }
+  if (auto verdict = starts_over(record)) return *verdict;
   const auto boots = count_text(history.size(), "boot");
   if (history.idle_at_the_end() >= 2 && !came_to_rest(record)) {
     return {oracle_name,

@@ -258,6 +258,7 @@ void World::Play::end_boot(base::WaitStatus status) {
   boot.ended_by = end_cause_;
   boot.best_step_after = best_step_;
   boot.disturbed = disturbed_;
+  note_starts(boot);
   disturbed_ = false;
   const Manifest after = manifest_reader_.read(*disks_);
   auto [changed, listing_changed] = compare(manifest_, after);
@@ -385,6 +386,7 @@ void World::Play::finish_record() {
     boot.best_step_after = best_step_;
     boot.trace.answers = take_answers();
     boot.disturbed = take_spoilt_answers(boot.trace.answers) || disturbed_;
+    note_starts(boot);
   }
   if (attempt_) record_.attempts[*attempt_].end = now();
   record_.not_covered.assign(stage_->not_covered().begin(), stage_->not_covered().end());
@@ -412,6 +414,7 @@ void World::Play::finish_record() {
 // --- What is seen ---------------------------------------------------------------------------------------------------
 
 void World::Play::event(EventKind kind, std::string text, int step) {
+  if (kind == EventKind::kHeal) starts_.clear();
   record_.events.push_back({.at = now(),
                             .boot = static_cast<int>(record_.boots.size()),
                             .kind = kind,
@@ -456,6 +459,7 @@ void World::Play::syscall_entered(const stage::Process&, const stage::Syscall& s
 }
 
 void World::Play::executed(const stage::Process& process) {
+  count_start(process);
   act_on(timeline_.program(process.program.substr(process.program.rfind('/') + 1)));
 }
 
@@ -480,12 +484,14 @@ int World::Play::trainer_mark(const stage::Process& process, const std::string& 
                                        .last_step = number,
                                        .finished = false});
     event(EventKind::kAttempt, fmt::format("training from step {}", number), number);
+    act_on(timeline_.attempt_begins(static_cast<int>(record_.attempts.size())));
     return ENOENT;
   }
   if (!attempt_) return ENOENT;
   Attempt& attempt = record_.attempts[*attempt_];
   if (kind == "step") {
     attempt.last_step = number;
+    if (number > best_step_) starts_.clear();
     best_step_ = std::max(best_step_, number);
     return order_for_trainer(timeline_.step(number));
   }

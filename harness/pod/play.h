@@ -120,6 +120,9 @@ class World::Play : public stage::Watcher {
   // What is seen
   void event(EventKind kind, std::string text, int step = -1);
   void take_line(std::string line);
+  void count_start(const std::string& what);
+  void count_start(const stage::Process& process);
+  void note_starts(Boot& boot);
   int trainer_mark(const stage::Process& process, const std::string& kind, int number);
 
   const scenario::Scenario& scenario_;
@@ -150,6 +153,7 @@ class World::Play : public stage::Watcher {
   pid_t trainer_ = 0;
   std::optional<std::size_t> attempt_;  // index of the attempt that runs
   int best_step_ = 0;
+  std::map<std::string, int> starts_;  // in this boot, since something was got further or the timeline acted
   bool finished_ = false;
 
   // Faults that last

@@ -90,6 +90,7 @@ std::string World::Play::instead_of(const std::string& path) {
 // pip asks whether something is wrong, and then, name by name, what it is.
 int World::Play::pip_mark(const std::string& what) {
   if (what != "pip") return what == "pip-fault/" + struck_fault_ ? 0 : ENOENT;
+  count_start("pip install");
   if (strikes([](const scenario::NetworkFault& fault) { return fault.service == "pip"; })) return 0;
   if (pip_failures_left_ == 0) return ENOENT;
   if (pip_failures_left_ > 0) --pip_failures_left_;

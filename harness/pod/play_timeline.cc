@@ -38,6 +38,7 @@ void World::Play::act(const scenario::TimelineEntry& entry) {
 void World::Play::act_now(const scenario::TimelineEntry& entry) {
   if (ended_) return;
   disturbed_ = true;
+  starts_.clear();
   note_activity();
   event(EventKind::kFault, describe(entry.action));
   std::visit([this](const auto& action) { do_action(action); }, entry.action);
@@ -59,6 +60,10 @@ static int order(scenario::TrainerFaultKind kind) {
       return EAGAIN;
     case scenario::TrainerFaultKind::kFinishExitOne:
       return EDOM;
+    case scenario::TrainerFaultKind::kSaveExitOne:
+      return ENOSPC;
+    case scenario::TrainerFaultKind::kKillsContainer:
+      return ENOENT;  // it will not come to read this
   }
   return ENOENT;
 }
@@ -73,7 +78,11 @@ int World::Play::order_for_trainer(const Timeline::Due& due) {
     } else {
       act(*entry);
     }
-    if (fault != nullptr) result = order(fault->kind);
+    if (fault == nullptr) continue;
+    result = order(fault->kind);
+    // The kernel's own doing, so the boot ended by itself: nobody outside had a hand in it.
+    const bool kills = fault->kind == scenario::TrainerFaultKind::kKillsContainer;
+    if (kills && container_) ::kill(container_->id, SIGKILL);
   }
   return result;
 }

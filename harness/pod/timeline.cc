@@ -17,6 +17,7 @@ Timeline::Timeline(const std::vector<TimelineEntry>& entries) : entries_(entries
 
 bool Timeline::open(const TimelineEntry& entry) const {
   if (entry.when.boot && *entry.when.boot != boot_) return false;
+  if (entry.when.attempt && *entry.when.attempt != attempt_) return false;
   return entry.when.every || !fired_.contains(&entry);
 }
 
@@ -30,8 +31,12 @@ Timeline::Due Timeline::due(Matches matches) {
   return result;
 }
 
+static bool has_more(const scenario::Moment& when) {
+  return when.at || when.step || when.log || when.exec || when.syscall;
+}
+
 static bool only_boot(const scenario::Moment& when) {
-  return when.boot && !when.at && !when.step && !when.log && !when.exec && !when.syscall;
+  return when.boot && !when.attempt && !has_more(when);
 }
 
 Timeline::Due Timeline::timed() const {
@@ -46,6 +51,11 @@ Timeline::Due Timeline::boot_begins(int boot) {
   boot_ = boot;
   seen_in_boot_.clear();
   return due([](const TimelineEntry& entry) { return only_boot(entry.when); });
+}
+
+Timeline::Due Timeline::attempt_begins(int attempt) {
+  attempt_ = attempt;
+  return due([](const TimelineEntry& entry) { return entry.when.attempt && !has_more(entry.when); });
 }
 
 Timeline::Due Timeline::step(int step) {
@@ -92,6 +102,7 @@ std::string describe(const scenario::Moment& moment) {
   const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
   if (moment.at) add("at " + clock_text(*moment.at));
   if (moment.boot) add(fmt::format("boot {}", *moment.boot));
+  if (moment.attempt) add(fmt::format("attempt {}", *moment.attempt));
   if (moment.step) add(fmt::format("step {}", *moment.step));
   if (moment.log) add("log /" + *moment.log + "/");
   if (moment.exec) add("exec " + *moment.exec);
@@ -145,6 +156,10 @@ struct Describe {
         return "the trainer exits 0";
       case scenario::TrainerFaultKind::kHang:
         return "the trainer hangs";
+      case scenario::TrainerFaultKind::kSaveExitOne:
+        return "the trainer saves a checkpoint and exits 1";
+      case scenario::TrainerFaultKind::kKillsContainer:
+        return "the trainer takes all memory: everything in the container is killed";
       case scenario::TrainerFaultKind::kFinishExitOne:
         return "the trainer will finish and exit 1";
     }

@@ -21,6 +21,7 @@ class Timeline {
   Due timed() const;
   // A boot is about to begin. Its entries without any other condition are due; counts start anew.
   Due boot_begins(int boot);
+  Due attempt_begins(int attempt);
   Due step(int step);
   Due log_line(const std::string& line);
   Due program(const std::string& base_name);
@@ -42,6 +43,7 @@ class Timeline {
   std::map<const scenario::TimelineEntry*, int> seen_in_boot_;
   std::map<const scenario::TimelineEntry*, std::regex> patterns_;
   int boot_ = 0;
+  int attempt_ = 0;
 };
 
 std::string describe(const scenario::Moment& moment);

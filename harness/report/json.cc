@@ -142,6 +142,8 @@ json boot_json(const pod::Boot& boot) {
           {"status", {{"kind", word(boot.status.kind, status_kinds())}, {"value", boot.status.value}}},
           {"best-step-before", boot.best_step_before},
           {"best-step-after", boot.best_step_after},
+          {"starts-in-a-row", boot.starts_in_a_row},
+          {"started", boot.started},
           {"disturbed", boot.disturbed}};
 }
 
@@ -156,6 +158,8 @@ pod::Boot boot_from(const json& from) {
   boot.status.value = from.at("status").at("value");
   boot.best_step_before = from.at("best-step-before");
   boot.best_step_after = from.at("best-step-after");
+  boot.starts_in_a_row = from.at("starts-in-a-row");
+  boot.started = from.at("started");
   boot.disturbed = from.at("disturbed");
   return boot;
 }

@@ -42,7 +42,8 @@ const Names& disk_kind_names() {
 }
 
 const Names& trainer_fault_names() {
-  static const Names names{"crash", "oom", "segfault", "exit-zero", "hang", "finish-exit-one"};
+  static const Names names{"crash",           "oom",           "segfault",       "exit-zero", "hang",
+                           "finish-exit-one", "save-exit-one", "kills-container"};
   return names;
 }
 

@@ -29,6 +29,8 @@ const Section<Moment>& moment_section() {
        [](Reader& reader, const YAML::Node& node, Moment& moment) { moment.boot = reader.whole_number(node, 1); }},
       {"step",
        [](Reader& reader, const YAML::Node& node, Moment& moment) { moment.step = reader.whole_number(node, 1); }},
+      {"attempt",
+       [](Reader& reader, const YAML::Node& node, Moment& moment) { moment.attempt = reader.whole_number(node, 1); }},
       {"log",
        [](Reader& reader, const YAML::Node& node, Moment& moment) { moment.log = reader.regular_expression(node); }},
       {"exec", [](Reader& reader, const YAML::Node& node,
@@ -48,8 +50,8 @@ static void read_moment(Reader& reader, const YAML::Node& node, TimelineEntry& e
   read_section(reader, node, moment_section(), moment);
   const bool counts_calls = moment.exec || moment.syscall;
   const bool recurs = counts_calls || moment.step || moment.log;
-  if (!recurs && !moment.at && !moment.boot) {
-    reader.refuse(node, "names no moment", "Write at least one of at, boot, step, log, exec and syscall.");
+  if (!recurs && !moment.at && !moment.boot && !moment.attempt) {
+    reader.refuse(node, "names no moment", "Write at least one of at, boot, attempt, step, log, exec and syscall.");
   } else if (moment.exec && moment.syscall) {
     reader.refuse(node, "counts programs and system calls at once", "Write exec or syscall.");
   } else if (node.IsMap() && node["nth"].IsDefined() && !counts_calls) {
@@ -142,10 +144,14 @@ const Section<ProviderFault>& provider_fault_section() {
 }
 
 static TrainerFaultKind trainer_fault(Reader& reader, const YAML::Node& node) {
-  static const std::map<std::string, TrainerFaultKind> kinds{
-      {"crash", TrainerFaultKind::kCrash},       {"oom", TrainerFaultKind::kOutOfMemory},
-      {"segfault", TrainerFaultKind::kSegfault}, {"exit-zero", TrainerFaultKind::kExitZero},
-      {"hang", TrainerFaultKind::kHang},         {"finish-exit-one", TrainerFaultKind::kFinishExitOne}};
+  static const std::map<std::string, TrainerFaultKind> kinds{{"crash", TrainerFaultKind::kCrash},
+                                                             {"oom", TrainerFaultKind::kOutOfMemory},
+                                                             {"segfault", TrainerFaultKind::kSegfault},
+                                                             {"exit-zero", TrainerFaultKind::kExitZero},
+                                                             {"hang", TrainerFaultKind::kHang},
+                                                             {"finish-exit-one", TrainerFaultKind::kFinishExitOne},
+                                                             {"save-exit-one", TrainerFaultKind::kSaveExitOne},
+                                                             {"kills-container", TrainerFaultKind::kKillsContainer}};
   const auto found = kinds.find(reader.choice(node, trainer_fault_names()));
   return found == kinds.end() ? TrainerFaultKind::kCrash : found->second;
 }

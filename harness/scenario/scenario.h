@@ -84,6 +84,7 @@ struct Moment {
   std::optional<Duration> at;          // virtual time since the world began
   std::optional<int> boot;             // this boot (counted from 1); alone: just before its command starts
   std::optional<int> step;             // the trainer reports this step
+  std::optional<int> attempt;          // in this attempt (counted from 1 over all boots); alone: when it begins
   std::optional<std::string> log;      // a line of the container's output matches this regular expression
   std::optional<std::string> exec;     // a program of this base name is executed
   std::optional<std::string> syscall;  // the `nth` call of this name
@@ -129,7 +130,16 @@ struct UserEdit {
 struct GitDamage {
   std::string kind;  // a name from the damage catalogue
 };
-enum class TrainerFaultKind { kCrash, kOutOfMemory, kSegfault, kExitZero, kHang, kFinishExitOne };
+enum class TrainerFaultKind {
+  kCrash,
+  kOutOfMemory,
+  kSegfault,
+  kExitZero,
+  kHang,
+  kFinishExitOne,
+  kSaveExitOne,     // saves a checkpoint, then exits 1
+  kKillsContainer,  // takes all memory there is: the kernel kills everything in the container, PID 1 included
+};
 // Only with a `step` moment.
 struct TrainerFault {
   TrainerFaultKind kind;
