@@ -12,8 +12,10 @@
 #include <thread>
 
 #include "harness/explore/doctor.h"
-#include "harness/explore/prove.h"
 #include "harness/explore/workers.h"
+#include "harness/proof/conformance.h"
+#include "harness/proof/prove.h"
+#include "harness/proof/tooth.h"
 #include "harness/report/json.h"
 #include "harness/report/junit.h"
 #include "harness/report/terminal.h"
@@ -120,6 +122,16 @@ bool write_report(const std::string& path, const std::string& text) {
   return static_cast<bool>(file);
 }
 
+// Another podlaunch than the one beside simrun: an older version, or one with a mistake in it.
+void add_podlaunch_option(CLI::App& app, explore::Settings& settings) {
+  app.add_option("--podlaunch", settings.podlaunch, "the podlaunch that lies in the pods")
+      ->check(CLI::ExistingFile)
+      ->each([&settings](const std::string& path) {
+        settings.podlaunch = fs::absolute(path);
+        settings.podlaunch_given = true;
+      });
+}
+
 int replay(const Words& words) {
   CLI::App app{"Replays scenarios and says PASS (0), FAIL (1), UNKNOWN (2) or SETUP ERROR (3).", "simrun"};
   Words paths;
@@ -139,6 +151,7 @@ int replay(const Words& words) {
   app.add_option("--epoch", settings->epoch_seconds, "the virtual clock's beginning, seconds since 1970");
   app.add_option("--real-seconds-max", settings->real_seconds_max,
                  "end a world that takes longer than this in real time");
+  add_podlaunch_option(app, *settings);
   app.add_flag("--keep", settings->keep, "keep every world's folder, not only those of failures");
   app.add_flag("-v,--verbose", verbose, "the timeline of every scenario, also of those that pass");
   app.add_flag("--log", show_log, "the container's output, with virtual times");
@@ -268,10 +281,32 @@ expect:
 int prove(const Words& words) {
   CLI::App app{"Explores everything that can happen to podlaunch's policy and says PROVEN (0) or REFUTED (1).",
                "simrun prove"};
+  std::string tooth;
+  std::string scenario_file;
+  bool teeth = false;
+  bool conformance = false;
+  proof::Conformance walks;
+  walks.workers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  auto settings = find_settings();
+  if (!settings) return complain(settings.error());
+  auto* tooth_option = app.add_option("--tooth", tooth, "put this mutated policy on trial instead");
+  app.add_option("--scenario", scenario_file, "write the path that refutes the tooth as a scenario to this file")
+      ->needs(tooth_option);
+  app.add_flag("--teeth", teeth, "list the mutated policies");
+  auto* conformance_option = app.add_flag(
+      "--conformance", conformance, "play seeded walks as worlds and hold podlaunch's decisions against the model's");
+  app.add_option("--seed", walks.first_seed, "of the first walk (1)")->needs(conformance_option);
+  app.add_option("--walks", walks.walks, "how many (10)")->needs(conformance_option)->check(CLI::Range(1, 100000));
+  app.add_option("-j,--jobs", walks.workers, "worlds side by side (default: one a processor)")
+      ->check(CLI::Range(1, 256));
+  add_podlaunch_option(app, *settings);
   if (const auto done = parse(app, words)) return *done;
+  if (teeth) return proof::list_teeth(std::cout), 0;
+  if (!tooth.empty()) return proof::run_tooth(std::cout, tooth, scenario_file);
+  if (conformance) return proof::check_conformance(std::cout, walks, *settings);
   const bool terminal = ::isatty(2) != 0;
-  return explore::run_prove(std::cout, [terminal](const std::string& line) {
-    if (terminal) std::cerr << "\r" << line << std::flush;
+  return proof::run_prove(std::cout, [terminal](const std::string& line) {
+    if (terminal) std::cerr << "\r\033[K" << line << std::flush;
   });
 }
 

@@ -28,9 +28,10 @@ struct ScenarioResult {
   std::string reason;  // one line: the first thing that decides
   std::vector<Finding> findings;
   std::vector<Verdict> verdicts;
-  pod::WorldRecord record;  // without disks once the world is gone
-  std::string kept_folder;  // after a failure: where disks and logs were kept
-  std::string replay;       // a command line
+  pod::WorldRecord record;      // without disks once the world is gone
+  std::string kept_folder;      // after a failure: where disks and logs were kept
+  std::string replay;           // a command line
+  std::string launcher_status;  // where it was asked for: what `podlaunch status --json` tells of the run at the end
 };
 
 // Pure: asks every oracle that is not allowed away, checks every expectation. UNKNOWN beats PASS, FAIL beats UNKNOWN.

@@ -11,7 +11,7 @@
 namespace pod {
 
 // So many starts of the same thing in one boot end the world: enough for the oracle to call it a loop.
-static constexpr int kStartsMax = 40;
+static constexpr int kStartsMax = 30;
 
 // What the training's script is called in every repository that worlds are made of.
 static constexpr std::string_view kTrainingScript = "run_training_cloud.sh";
@@ -37,6 +37,7 @@ static std::string command_line(pid_t id) {
 }
 
 void World::Play::count_start(const std::string& what) {
+  note_activity();
   const int count = ++starts_[what];
   if (count <= kStartsMax || timeline_.waits_for_later() || pip_failures_left_ > 0 || heals_due_ > 0) return;
   end_world(scenario::Outcome::kLooped);

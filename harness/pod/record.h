@@ -72,10 +72,10 @@ struct Boot {
   // The timeline acted between the end of the boot before and the end of this one. A fault of an `every` entry that
   // only concerns the trainer or pip is part of the world by then and disturbs nothing.
   bool disturbed = false;
+  BootTrace trace;
   // What the boot itself started most often at its end, one after the other without progress or anything from outside.
   int starts_in_a_row = 0;
-  std::string started;  // "the training", "pip install"
-  BootTrace trace;
+  std::string started = {};  // "the training", "pip install"
 };
 
 struct LogLine {

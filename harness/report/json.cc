@@ -248,6 +248,7 @@ json result_json(const ScenarioResult& result) {
           {"verdicts", list(result.verdicts, verdict_json)},
           {"record", record_json(result.record)},
           {"kept-folder", result.kept_folder},
+          {"launcher-status", result.launcher_status},
           {"replay", result.replay}};
 }
 
@@ -263,6 +264,7 @@ ScenarioResult result_from(const json& from) {
   result.verdicts = items(from.at("verdicts"), verdict_from);
   result.record = record_from(from.at("record"));
   result.kept_folder = from.at("kept-folder");
+  result.launcher_status = from.at("launcher-status");
   result.replay = from.at("replay");
   return result;
 }

@@ -25,6 +25,8 @@ static json hold_to_json(const policy::HoldRecord& hold) {
 static json record_to_json(const ledger::Record& record) {
   json document{{"number", record.number}, {"at", record.wall_milliseconds}, {"kind", record.kind}};
   if (record.step) document["decision"] = policy::name(record.step->decision);
+  const auto* hold = record.step ? std::get_if<policy::Hold>(&record.step->decision) : nullptr;
+  if (hold != nullptr) document["reason"] = policy::name(hold->reason);
   const ledger::Facts& facts = record.facts;
   const std::pair<const char*, const std::string&> texts[] = {
       {"pod", facts.pod},       {"phase", facts.phase},   {"text", facts.text},

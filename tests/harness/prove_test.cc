@@ -1,14 +1,14 @@
-#include "harness/explore/prove.h"
+#include "harness/proof/prove.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <sstream>
 
-#include "harness/explore/policy_graph.h"
+#include "harness/proof/policy_graph.h"
 #include "harness/scenario/parse.h"
 
-namespace explore {
+namespace proof {
 namespace {
 
 using namespace policy;
@@ -128,7 +128,7 @@ TEST(Prove, PathIsAScenarioThatReads) {
   const ProveResult result = prove(forgets([](History& after, auto&&...) { after.unclean_ends = 0; }));
   ASSERT_FALSE(result.proven());
   ASSERT_FALSE(result.refutation->scenario.empty()) << words(result);
-  EXPECT_THAT(result.refutation->scenario, HasSubstr("do: kill-container"));
+  EXPECT_THAT(result.refutation->scenario, HasSubstr("kills-container"));
   const auto scenarios = scenario::parse(result.refutation->scenario, "refutation.yaml");
   EXPECT_TRUE(scenarios) << scenarios.error().message() << "\n" << result.refutation->scenario;
 }
@@ -299,4 +299,4 @@ TEST(ProveTooth, HoldWithoutARemedy) {
 }
 
 }  // namespace
-}  // namespace explore
+}  // namespace proof

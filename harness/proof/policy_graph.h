@@ -8,7 +8,7 @@
 
 #include "launcher/policy/policy.h"
 
-namespace explore {
+namespace proof {
 
 // The functions on trial. Tests put bad ones here.
 struct PolicyOnTrial {
@@ -37,6 +37,7 @@ struct State {
   // Of the attempt that runs, or that ran when all was killed: it has lasted for a minute; it claimed to get further.
   bool lasted = false;
   bool claimed = false;
+  bool deterministic = false;  // the last failure was; known only where turns are those of scenarios
 };
 
 // One thing that happens, what the policy says to it, and what is so afterwards.
@@ -58,4 +59,4 @@ void list_turns(const PolicyOnTrial& trial, const State& state, std::vector<Turn
 // The turn that `observation` leads to.
 Turn take_turn(const PolicyOnTrial& trial, const State& state, const policy::Observation& observation);
 
-}  // namespace explore
+}  // namespace proof

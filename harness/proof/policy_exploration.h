@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/explore/policy_graph.h"
+#include "harness/proof/policy_graph.h"
 
-namespace explore {
+namespace proof {
 
 inline constexpr std::uint32_t no_node = UINT32_MAX;
 
@@ -71,4 +71,4 @@ bool is_release(const PolicyOnTrial& trial, const State& state, const Turn& turn
 // The turn as a barren edge, without its target; nothing where the turn is of another kind.
 std::optional<BarrenEdge> barren_edge(const PolicyOnTrial& trial, const State& state, const Turn& turn);
 
-}  // namespace explore
+}  // namespace proof

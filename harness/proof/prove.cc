@@ -13,7 +13,7 @@
 //
 // The last four can each be seen on a single turn and are checked while exploring; the first two need the whole graph.
 
-#include "harness/explore/prove.h"
+#include "harness/proof/prove.h"
 
 #include <fmt/format.h>
 
@@ -22,11 +22,11 @@
 #include <ostream>
 
 #include "base/check.h"
-#include "harness/explore/policy_exploration.h"
-#include "harness/explore/policy_loops.h"
-#include "harness/explore/prove_words.h"
+#include "harness/proof/policy_exploration.h"
+#include "harness/proof/policy_loops.h"
+#include "harness/proof/prove_words.h"
 
-namespace explore {
+namespace proof {
 
 namespace {
 
@@ -112,24 +112,28 @@ class Proof {
   void list_kind_turns(const State& state, std::vector<Turn>& turns) const {
     turns.clear();
     const auto add = [&](const Observation& observation) { turns.push_back(take_turn(trial_, state, observation)); };
+    const bool playable = trial_.only_scenarios;
     if (state.place == Place::kOff) {
-      for (const std::uint64_t hardware : {1U, 3U}) {
-        add(BootBegan{1, hardware, false, false});
-        add(BootBegan{1, hardware, false, true});
-      }
+      add(BootBegan{1, 1, false, false});
+      if (playable) return;
+      add(BootBegan{1, 1, false, true});
+      add(BootBegan{1, 3, false, false});
+      add(BootBegan{1, 3, false, true});
     } else if (!state.history.attempt_open) {
       add(AttemptBegan{});
+      if (playable) return;
       add(CommitSeen{1});
       add(CommitSeen{3});
     } else if (!state.claimed || !state.lasted) {
       if (!state.claimed) add(Progressed{});
-      if (!state.lasted) add(TimePassed{History::lasting_seconds});
+      if (!state.lasted && (state.claimed || !playable)) add(TimePassed{History::lasting_seconds});
     } else {
       add(Preempted{});
-      add(Progressed{});
-      add(AttemptEnded{Cause::kPreempted, 1, false});
       turns.push_back({std::nullopt, std::nullopt, state});
       turns.back().next.place = Place::kOff;
+      if (playable) return;
+      add(Progressed{});
+      add(AttemptEnded{Cause::kPreempted, 1, false});
     }
   }
 
@@ -241,8 +245,7 @@ void print(std::ostream& out, const std::string& title, const ProveResult& resul
   }
 }
 
-// The shapes that ship, with numbers small enough to be multiplied by more.
-static Limits small_limits() {
+Limits small_limits() {
   Limits limits;
   limits.same_failures = 2;
   limits.same_failures_unknown = limits.same_failures_environment = 3;
@@ -276,4 +279,4 @@ int run_prove(std::ostream& out, const std::function<void(const std::string&)>& 
   return proven ? 0 : 1;
 }
 
-}  // namespace explore
+}  // namespace proof

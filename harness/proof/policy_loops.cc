@@ -4,13 +4,13 @@
 //
 // Components come out in reverse topological order, so the longest paths are known as soon as a component is complete.
 
-#include "harness/explore/policy_loops.h"
+#include "harness/proof/policy_loops.h"
 
 #include <algorithm>
 #include <deque>
 #include <unordered_map>
 
-namespace explore {
+namespace proof {
 
 namespace {
 
@@ -138,4 +138,4 @@ LoopFreedom find_loops(const PolicyExploration& exploration) {
   return found;
 }
 
-}  // namespace explore
+}  // namespace proof

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/explore/prove.h"
+#include "harness/proof/prove.h"
 
-namespace explore {
+namespace proof {
 
 PathStep describe(const State& before, const Turn& turn);
 
@@ -16,7 +16,8 @@ struct PathTurn {
   Turn turn;
 };
 
-// Fills `scenario` or `why_no_scenario`.
+// Fills `scenario` or `why_no_scenario`. What the scenario expects is what the sound policy does, so that it fails
+// where the one on trial is at work.
 void write_scenario(const std::vector<PathTurn>& path, Refutation& refutation);
 
-}  // namespace explore
+}  // namespace proof

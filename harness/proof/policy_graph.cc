@@ -14,13 +14,13 @@
 // Claims of progress are free, a minute is not: the run got further only where a claim and a minute of the same attempt
 // come together. The proof keeps account of both by itself and does not ask the policy.
 
-#include "harness/explore/policy_graph.h"
+#include "harness/proof/policy_graph.h"
 
 #include <algorithm>
 
 #include "base/check.h"
 
-namespace explore {
+namespace proof {
 
 namespace {
 
@@ -105,6 +105,7 @@ std::uint64_t key_of(const State& state, const Limits& limits) {
   packer.add(state.held, 1);
   packer.add(state.lasted, 1);
   packer.add(state.claimed, 1);
+  packer.add(state.deterministic, 1);
   packer.add(std::min(history.attempts_used, limits.attempts_max), 4);
   packer.add(std::min(history.seconds_used, limits.seconds_max) / History::lasting_seconds, 2);
   packer.add(std::min(history.seconds_paid, limits.paid_seconds_max) / History::lasting_seconds, 2);
@@ -147,6 +148,7 @@ State state_of(std::uint64_t key) {
   state.held = unpacker.flag();
   state.lasted = unpacker.flag();
   state.claimed = unpacker.flag();
+  state.deterministic = unpacker.flag();
   history.attempts_used = unpacker.take(4);
   history.seconds_used = unpacker.take(2) * History::lasting_seconds;
   history.seconds_paid = unpacker.take(2) * History::lasting_seconds;
@@ -251,22 +253,31 @@ class TurnList {
   // What a timeline can bring about.
   void scenario() {
     if (state_.place == Place::kOff) return add(BootBegan{now, now, false, false});
+    if (state_.place == Place::kHeld) {
+      add(ResumeAsked{});
+      add(CommitSeen{other});
+    }
+    if (state_.place == Place::kWorking && !state_.history.attempt_open) {
+      add(AttemptBegan{});
+      return add(PhaseFailed{Phase::kSetup, Cause::kTransient, now});
+    }
+    if (state_.place == Place::kWorking) scenario_attempt();
     killed();
     add(Preempted{});
-    if (state_.place == Place::kHeld) add(CommitSeen{other});
-    if (state_.place != Place::kWorking) return;
-    if (!state_.history.attempt_open) {
-      add(AttemptBegan{});
-      return add(PhaseFailed{Phase::kSetup, Cause::kUnknown, now});
-    }
-    if (!state_.claimed) add(Progressed{});
-    if (state_.claimed && !state_.lasted) add(TimePassed{History::lasting_seconds});
-    add(AttemptEnded{Cause::kUnknown, now, false});
-    add(AttemptEnded{Cause::kUnknown, other, false});
-    add(AttemptEnded{Cause::kFinished, now, false});
   }
 
  private:
+  void scenario_attempt() {
+    if (!state_.claimed) add(Progressed{});
+    if (state_.claimed && !state_.lasted) add(TimePassed{History::lasting_seconds});
+    // The same error has the same cause again; of the deterministic ones a timeline knows only one.
+    const bool failed_before = state_.history.fingerprint != 0;
+    const auto last_cause = state_.deterministic ? Cause::kDeterministic : Cause::kUnknown;
+    if (failed_before) add(AttemptEnded{last_cause, now, false});
+    add(AttemptEnded{Cause::kUnknown, other, false});
+    if (!failed_before || !state_.deterministic) add(AttemptEnded{Cause::kDeterministic, other, false});
+    add(AttemptEnded{Cause::kFinished, now, false});
+  }
   void add(const Observation& observation) { turns_.push_back(take_turn(trial_, state_, observation)); }
   void killed() {
     turns_.push_back({std::nullopt, std::nullopt, state_});
@@ -310,6 +321,7 @@ Turn take_turn(const PolicyOnTrial& trial, const State& state, const Observation
   if (const auto* hold = std::get_if<Hold>(&decision)) next.held = state.held || outlives_a_restart(hold->reason);
   if (std::holds_alternative<Run>(decision) || std::holds_alternative<Finish>(decision)) next.held = false;
   account(state, turn);
+  if (trial.only_scenarios && end != nullptr) next.deterministic = end->cause == Cause::kDeterministic;
   return turn;
 }
 
@@ -327,4 +339,4 @@ void list_turns(const PolicyOnTrial& trial, const State& state, std::vector<Turn
   }
 }
 
-}  // namespace explore
+}  // namespace proof

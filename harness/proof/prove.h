@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/explore/policy_graph.h"
+#include "harness/proof/policy_graph.h"
 
-namespace explore {
+namespace proof {
 
 struct PathStep {
   std::string happens;   // "the training ends: unknown cause, the same error as before"
@@ -39,6 +39,9 @@ struct ProveResult {
 // `progress` is told the number of states found so far, now and then; it may be empty.
 ProveResult prove(const PolicyOnTrial& trial, const std::function<void(std::size_t states)>& progress = {});
 
+// The shapes that ship, with numbers small enough to be multiplied by more.
+policy::Limits small_limits();
+
 // Proves podlaunch's own policy as it ships, once for each way to end and once under budgets; says so on `out`.
 // `progress_line` is called with a line that replaces the one before. Returns 0 when proven, 1 when refuted.
 int run_prove(std::ostream& out, const std::function<void(const std::string&)>& progress_line = {});
@@ -46,4 +49,4 @@ int run_prove(std::ostream& out, const std::function<void(const std::string&)>& 
 // The verdict in words.
 void print(std::ostream& out, const std::string& title, const ProveResult& result);
 
-}  // namespace explore
+}  // namespace proof

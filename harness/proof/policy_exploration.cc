@@ -1,10 +1,10 @@
-#include "harness/explore/policy_exploration.h"
+#include "harness/proof/policy_exploration.h"
 
 #include <algorithm>
 
 #include "base/check.h"
 
-namespace explore {
+namespace proof {
 
 namespace {
 
@@ -170,4 +170,4 @@ void PolicyExploration::run(const std::function<void(std::size_t)>& progress) {
   first_edge_.resize(keys_.size() + 1, barren_.size());
 }
 
-}  // namespace explore
+}  // namespace proof

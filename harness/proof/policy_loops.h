@@ -4,9 +4,9 @@
 #include <optional>
 #include <vector>
 
-#include "harness/explore/policy_exploration.h"
+#include "harness/proof/policy_exploration.h"
 
-namespace explore {
+namespace proof {
 
 struct Loop {
   std::vector<std::uint32_t> nodes;  // the first one is also where it comes back to
@@ -20,4 +20,4 @@ struct LoopFreedom {
 
 LoopFreedom find_loops(const PolicyExploration& exploration);
 
-}  // namespace explore
+}  // namespace proof
