@@ -39,7 +39,7 @@ static std::string command_line(pid_t id) {
 void World::Play::count_start(const std::string& what) {
   note_activity();
   const int count = ++starts_[what];
-  if (count <= kStartsMax || timeline_.waits_for_later() || pip_failures_left_ > 0 || heals_due_ > 0) return;
+  if (count <= kStartsMax || timeline_.waits_for_later() || pip_failures_left_ > 0 || due_later_ > 0) return;
   end_world(scenario::Outcome::kLooped);
 }
 

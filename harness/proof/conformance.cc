@@ -1,6 +1,8 @@
 #include "harness/proof/conformance.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -105,7 +107,9 @@ std::optional<std::size_t> first_difference(const Walk& walk, const std::vector<
 }
 
 std::string keep(const Walk& walk) {
-  const auto path = std::filesystem::temp_directory_path() / fmt::format("simrun-walk-{}.yaml", walk.seed);
+  std::string folder = std::filesystem::temp_directory_path() / "simrun-walk-XXXXXX";
+  if (::mkdtemp(folder.data()) == nullptr) return "nowhere";
+  const std::string path = fmt::format("{}/walk-{}.yaml", folder, walk.seed);
   std::ofstream(path) << walk.scenario;
   return path;
 }

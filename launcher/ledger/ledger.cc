@@ -48,6 +48,7 @@ struct Parsed {
   std::size_t damaged = 0;
   std::size_t unknown = 0;
   std::uint64_t newest_number = 0;
+  std::uint64_t missing = 0;  // records between two lines that stand side by side
   bool numbers_grow = true;
 };
 
@@ -70,6 +71,9 @@ Parsed parse(std::string_view content) {
       ++parsed.good;
       if (line.kind == Line::Kind::kUnknown) ++parsed.unknown;
       if (line.number <= parsed.newest_number) parsed.numbers_grow = false;
+      const bool follows = !parsed.lines.empty() && parsed.lines.back().kind != Line::Kind::kDamaged &&
+                           line.kind != Line::Kind::kSummary;
+      if (follows && line.number > parsed.newest_number + 1) parsed.missing += line.number - parsed.newest_number - 1;
       parsed.newest_number = std::max(parsed.newest_number, line.number);
     }
     parsed.texts.push_back(text);
@@ -88,6 +92,9 @@ std::vector<std::string> notes_on(const Parsed& parsed, std::size_t content_size
   }
   if (parsed.unknown > 0) {
     notes.push_back(fmt::format("{} records of a newer podlaunch were kept and skipped.", parsed.unknown));
+  }
+  if (parsed.missing > 0) {
+    notes.push_back(fmt::format("{} records are missing from the middle of the ledger.", parsed.missing));
   }
   if (!parsed.numbers_grow) {
     notes.push_back("Record numbers repeat: two launchers wrote to this ledger at the same time.");

@@ -453,6 +453,42 @@ TEST_F(LedgerTest, AnySequenceCutAnywhereReadsAsAPrefix) {
   }
 }
 
+// Whatever single byte changes: either the history is the same, or something is said about it.
+TEST_F(LedgerTest, EachFlippedByteIsHarmlessOrReported) {
+  write_boots(4);
+  const std::string whole = content();
+  const policy::History history = read(path_)->memory.history;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    std::string text = whole;
+    text[i] = static_cast<char>(text[i] ^ 0x01);
+    replace(text);
+    const auto opened = read(path_);
+    if (opened && opened->notes.empty()) {
+      EXPECT_EQ(opened->memory.history, history) << "byte " << i;
+    }
+  }
+}
+
+TEST_F(LedgerTest, EachCutIsReportedUnlessItFallsBetweenTwoRecords) {
+  write_boots(4);
+  const std::string whole = content();
+  for (std::size_t size = 1; size < whole.size(); ++size) {
+    replace(whole.substr(0, size));
+    const auto opened = read(path_);
+    const bool between = whole[size - 1] == '\n';
+    EXPECT_TRUE(between || !opened || !opened->notes.empty()) << "cut to " << size << " bytes";
+  }
+}
+
+TEST_F(LedgerTest, RecordsThatAreGoneFromTheMiddleAreReported) {
+  write_boots(4);
+  const std::string whole = content();
+  const std::size_t second = whole.find('\n') + 1;
+  const std::size_t third = whole.find('\n', second) + 1;
+  replace(whole.substr(0, second) + whole.substr(third));
+  EXPECT_THAT(read(path_)->notes, Contains(HasSubstr("1 records are missing")));
+}
+
 TEST_F(LedgerTest, AnyFlippedBitLosesAtMostTheLinesItTouches) {
   write_boots(4);
   const std::string whole = content();
