@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "launcher/boot/nodes.h"
 #include "launcher/ledger/ledger.h"
 
 namespace boot {
@@ -17,7 +18,7 @@ Boot::Boot(const config::Config& configuration, const config::Environment& varia
       redactor(redactor_of(configuration, variables)),
       run(config::run_id(configuration)),
       state(state_folder(configuration, variables, disks)),
-      folder(state / run),
+      folder(folder_of_node(state / run, variables)),
       journal(wait, limits_of(configuration)) {}
 
 fs::path state_folder(const config::Config& config, const config::Environment& environment, const pod::Disks& disks) {

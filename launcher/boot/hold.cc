@@ -3,6 +3,7 @@
 #include "launcher/base/helper.h"
 #include "launcher/boot/bill.h"
 #include "launcher/boot/end_pod.h"
+#include "launcher/boot/nodes.h"
 #include "launcher/boot/notify.h"
 #include "launcher/boot/paid_time.h"
 #include "launcher/boot/phases.h"
@@ -66,6 +67,7 @@ void Holding::announce() {
   if (!failure.empty() && !policy::rule(decision_.reason).is_obstacle)
     say("hold: the last failure was: {}", boot_.redactor.redact(failure));
   say("hold: what to do: {}", decision_.remedy);
+  tell_other_nodes(boot_, fmt::format("{} ({})", decision_.cause, policy::name(decision_.reason)));
   say("hold: {}", bill_so_far(boot_));
   boot_.notifier.start(notification(boot_, Event::kHold, &decision_), boot_);
   plan_stop();

@@ -5,6 +5,7 @@
 
 #include "launcher/base/glob.h"
 #include "launcher/base/helper.h"
+#include "launcher/boot/nodes.h"
 #include "launcher/boot/notify.h"
 #include "launcher/boot/paid_time.h"
 #include "launcher/boot/phases.h"
@@ -43,6 +44,7 @@ class Attempt {
   training::Supervision plan();
   void see(std::string_view line);
   bool tick();
+  void say_trouble_of_others();
   bool saved_something();
   void record_progress();
   bool is_done(const training::Ended& ended);
@@ -57,6 +59,7 @@ class Attempt {
   training::RootError error_;
   std::vector<std::regex> done_patterns_;
   bool log_says_done_ = false;
+  std::string trouble_of_others_;
 };
 
 }  // namespace
@@ -130,10 +133,19 @@ void Attempt::record_progress() {
   boot_.journal.observe(policy::Progressed{}, {.step = steps_.best()});
 }
 
+// A node that waits for one that is held trains nothing, and its log should say why.
+void Attempt::say_trouble_of_others() {
+  const std::string trouble = trouble_of_other_nodes(boot_);
+  if (trouble == trouble_of_others_) return;
+  trouble_of_others_ = trouble;
+  say_phase("training", "{}", trouble.empty() ? "the other nodes work again" : trouble);
+}
+
 // Once a minute. False when a budget is used up.
 bool Attempt::tick() {
   boot_.journal.tend();
   boot_.companions.tend(boot_.waiter);
+  say_trouble_of_others();
   record_progress();
   if (budget_is_spent(boot_)) return false;
   // The first minute is written at once: what an attempt claims counts from then on, also after a kill.
@@ -233,6 +245,8 @@ policy::Decision Attempt::run() {
   boot_.journal.keeper().mark_log(fmt::format("attempt {}, {:%Y-%m-%d %H:%M:%S} UTC", boot_.journal.memory().attempts,
                                               fmt::gmtime(std::time(nullptr))));
   const long kills_before = training::out_of_memory_kills();
+  tell_other_nodes(boot_, "");
+  say_trouble_of_others();
   const auto ended = training::supervise(boot_.waiter, plan());
   if (!ended && boot_.waiter.stop_signal() != 0) return boot_.journal.observe(policy::Preempted{});
   if (!ended) {
