@@ -14,6 +14,7 @@
 #include "launcher/base/own_name.h"
 #include "launcher/base/process.h"
 #include "launcher/boot/boot.h"
+#include "launcher/boot/configuration_hold.h"
 #include "launcher/boot/phases.h"
 #include "launcher/boot/say.h"
 #include "launcher/boot/settle.h"
@@ -85,7 +86,8 @@ int run(const config::Invocation& invocation, const std::vector<std::string>& wo
 
 // A configuration that cannot be used. Where our exit would make the platform start us again, at once and for ever, the
 // reason is kept on show instead.
-int refuse(const base::Error& error, const config::Invocation& invocation, base::Waiter& waiter) {
+int refuse(const base::Error& error, const config::Invocation& invocation, const config::Environment& environment,
+           base::Waiter& waiter) {
   boot::say("{}", error.message());
   const bool first_process = pod::identify({}).first_process;
   const bool exits = invocation.config.on_failure == config::OnEnd::kExit;
@@ -95,7 +97,7 @@ int refuse(const base::Error& error, const config::Invocation& invocation, base:
       "pod.");
   boot::Companions companions;
   companions.begin(invocation.config, first_process, waiter);
-  const int status = boot::stay(waiter, fmt::format("hold: the configuration cannot be used: {}", error.message()));
+  const int status = boot::hold_configuration(invocation.config, environment, waiter, error);
   companions.close(waiter, base::Seconds(1));
   return status;
 }
@@ -151,7 +153,7 @@ int dispatch(const config::Invocation& invocation, const std::vector<std::string
     return commands::explain(*started, theirs, waiter);
   }
   if (const auto valid = config::validate(invocation.config, environment); !valid)
-    return refuse(valid.error(), invocation, waiter);
+    return refuse(valid.error(), invocation, environment, waiter);
   if (invocation.command == Command::kCheck) return commands::check(invocation, environment);
   if (invocation.command == Command::kExplain) return commands::explain(invocation, environment, waiter);
   return run(invocation, words, environment, waiter);
@@ -178,7 +180,7 @@ int main(int count, char** arguments) {
     config::Invocation unclear;
     const bool boots = words.empty() || words[0].starts_with("-") || words[0] == "run";
     if (!boots) unclear.command = config::Command::kCheck;
-    return refuse(invocation.error(), unclear, *waiter);
+    return refuse(invocation.error(), unclear, environment, *waiter);
   }
   return dispatch(*invocation, words, environment, *waiter);
 }

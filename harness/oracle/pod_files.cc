@@ -70,7 +70,10 @@ std::optional<fs::path> host_path(const pod::WorldRecord& record, const std::str
     }
     const fs::path next = reached / part;
     const auto host = on_disk(record, next);
-    if (!host) return std::nullopt;
+    if (!host) {  // above the mount points that are left
+      reached = next;
+      continue;
+    }
     std::error_code not_a_link;
     const auto target = fs::read_symlink(*host, not_a_link);
     if (not_a_link) {

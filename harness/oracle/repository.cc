@@ -37,6 +37,7 @@ class SideRepository {
     std::ofstream(side.path_ / "objects/info/alternates") << (git_folder / "objects").string() << '\n';
     return side;
   }
+  const fs::path& path() const { return path_; }
   SideRepository(SideRepository&& other) noexcept : path_(std::exchange(other.path_, {})) {}
   SideRepository& operator=(SideRepository&&) = delete;
   ~SideRepository() {
@@ -176,6 +177,28 @@ base::Result<void> visit_reachable_blobs(const fs::path& git_folder, std::size_t
     if (content->exit_code == 0) visit_batch(content->output, visit);
   }
   return {};
+}
+
+bool looks_like_bundle(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string line;
+  return std::getline(stream, line) && line.starts_with("# v") && line.ends_with(" git bundle");
+}
+
+base::Result<void> visit_bundled_blobs(const fs::path& bundle, const fs::path& upstream, std::size_t size_min,
+                                       const std::function<void(const std::string&)>& visit) {
+  const auto side = SideRepository::borrowing_from(upstream);
+  if (!side) return base::fail(side.error());
+  // Git takes a bundle only where what it builds on is reachable.
+  for (const auto& [source, names] :
+       {std::pair{upstream, "+refs/*:refs/upstream/*"}, {bundle, "+refs/*:refs/bundle/*"}}) {
+    const auto fetched = side->ask({"fetch", "--quiet", "--no-tags", source.string(), names}, "");
+    if (!fetched) return base::fail(fetched.error());
+    if (fetched->exit_code != 0) {
+      return base::fail({base::ErrorCode::kDamaged, "fetch from the bundle", bundle.string(), 0, fetched->errors, ""});
+    }
+  }
+  return visit_reachable_blobs(side->path(), size_min, visit);
 }
 
 }  // namespace oracle

@@ -18,4 +18,12 @@ bool looks_like_git_folder(const std::filesystem::path& folder);
 base::Result<void> visit_reachable_blobs(const std::filesystem::path& git_folder, std::size_t size_min,
                                          const std::function<void(const std::string& content)>& visit);
 
+// Whether a file looks like a git bundle: commits packed into one file, apart from those that somebody else has.
+bool looks_like_bundle(const std::filesystem::path& file);
+
+// The same for what a bundle brings to a copy of `upstream`, as git fetches it. An error when git does not take it.
+base::Result<void> visit_bundled_blobs(const std::filesystem::path& bundle, const std::filesystem::path& upstream,
+                                       std::size_t size_min,
+                                       const std::function<void(const std::string& content)>& visit);
+
 }  // namespace oracle

@@ -45,6 +45,7 @@ Search search_disks(const pod::WorldRecord& record) {
   Search search;
   for (const auto& piece : record.precious) search.missing.push_back(&piece);
   std::vector<fs::path> git_folders;
+  std::vector<fs::path> bundles;
   const auto gaps = walk_disks(record, [&](const fs::directory_entry& entry) {
     if (search.missing.empty()) return;
     std::error_code error;
@@ -52,6 +53,7 @@ Search search_disks(const pod::WorldRecord& record) {
       if (looks_like_git_folder(entry.path())) git_folders.push_back(entry.path());
       return;
     }
+    if (looks_like_bundle(entry.path())) bundles.push_back(entry.path());
     if (entry.file_size(error) < smallest(search.missing)) return;
     if (const auto content = read_file(entry.path())) {
       strike_out_found(search.missing, *content);
@@ -66,6 +68,13 @@ Search search_disks(const pod::WorldRecord& record) {
       strike_out_found(search.missing, content);
     });
     if (!visited) search.not_seen.push_back(folder.string() + ": " + visited.error().message());
+  }
+  for (const auto& bundle : bundles) {
+    if (search.missing.empty() || record.upstream_path.empty()) break;
+    const auto visited =
+        visit_bundled_blobs(bundle, record.upstream_path, smallest(search.missing),
+                            [&](const std::string& content) { strike_out_found(search.missing, content); });
+    if (!visited) search.not_seen.push_back(bundle.string() + ": " + visited.error().message());
   }
   return search;
 }

@@ -189,7 +189,7 @@ ApiAnswer spoil(ApiAnswer answer, const std::string& kind, bool graphql) {
   if (kind == "not-json") return with(200, "<html><body>Welcome</body></html>", "text/html");
   if (kind == "wrong-types") return with(200, graphql ? R"({"data": [7]})" : R"(["RUNNING"])");
   if (kind == "redirect") return with(307, "");
-  if (kind == "huge") return with(200, "{\"id\": \"" + std::string(1U << 20, 'x') + "\"}");
+  if (kind == "huge") return with(200, "{\"id\": \"" + std::string(400U << 10, 'x') + "\"}");
   return answer;
 }
 

@@ -8,7 +8,8 @@ namespace boot {
 
 std::string bill_so_far(const Boot& boot) {
   const ledger::Memory& memory = boot.journal.memory();
-  const auto since = std::max<std::int64_t>(0, wall_milliseconds() - memory.newest_wall_milliseconds);
+  const bool known = memory.newest_wall_milliseconds > 0;
+  const auto since = known ? std::max<std::int64_t>(0, wall_milliseconds() - memory.newest_wall_milliseconds) : 0;
   const auto minutes = (memory.up_milliseconds + since) / 60'000;
   std::string bill = fmt::format("{} h {} min of pods so far", minutes / 60, minutes % 60);
   if (boot.config.price) {

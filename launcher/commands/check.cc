@@ -2,10 +2,29 @@
 
 #include "launcher/base/glob.h"
 #include "launcher/boot/boot.h"
+#include "launcher/boot/end_pod.h"
 #include "launcher/commands/commands.h"
+#include "launcher/config/duration.h"
 #include "launcher/pod/disks.h"
 
 namespace commands {
+
+// What would become of the pod.
+static void say_about_the_end(const config::Config& config, const config::Environment& environment) {
+  const auto account = boot::account_of(config, environment);
+  const bool asked =
+      config.on_complete == config::OnComplete::kStopPod || config.on_complete == config::OnComplete::kTerminatePod;
+  if (account && config.hold_for != config::Seconds::max()) {
+    fmt::print("  {:<16} pod {} can be stopped through RunPod's API; a hold does so after {}\n", "provider",
+               account->pod, config::format_duration(config.hold_for.value_or(config::Seconds(1800))));
+  } else if (account) {
+    fmt::print("  {:<16} pod {} can be stopped through RunPod's API\n", "provider", account->pod);
+  } else if (asked || config.hold_for) {
+    fmt::print("warning: {}; the run would be held and the pod go on\n", account.error().message());
+  }
+  const auto bundle = provider::find_ca_bundle({.ca_bundle = config.ca_bundle});
+  if (account && !bundle) fmt::print("warning: {}\n", bundle.error().message());
+}
 
 int check(const config::Invocation& invocation, const config::Environment& environment) {
   const config::Config& config = invocation.config;
@@ -21,6 +40,7 @@ int check(const config::Invocation& invocation, const config::Environment& envir
     if (!disks.survives_when_asked(folder))
       fmt::print("warning: checkpoints in {} are lost with the pod here\n", folder);
   }
+  say_about_the_end(config, environment);
   return 0;
 }
 

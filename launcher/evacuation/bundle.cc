@@ -24,7 +24,8 @@ std::map<std::string, git_oid> all_tips(const fs::path& git_folder, const Histor
   std::map<std::string, git_oid> tips;
   const checkout::RefTable table = checkout::read_refs(git_folder);
   for (const auto& [name, value] : table.refs) {
-    if (name.starts_with("refs/remotes/")) continue;
+    // What was fetched is upstream's; tips that it has since thrown away are not the user's work either.
+    if (name.starts_with("refs/remotes/") || name.starts_with("refs/podlaunch/fetched/")) continue;
     if (const auto id = table.resolve(name)) tips.emplace(name, *id);
   }
   if (const auto head = checkout::head_commit(git_folder)) tips.emplace("refs/podlaunch/head", *head);
