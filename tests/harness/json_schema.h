@@ -57,6 +57,7 @@ class JsonSchema {
     if (type == "boolean") return instance.is_boolean();
     if (type == "array") return instance.is_array();
     if (type == "object") return instance.is_object();
+    if (type == "null") return instance.is_null();
     throw std::runtime_error("unknown type " + type);
   }
 
