@@ -160,6 +160,7 @@ void World::Play::begin_boot() {
   boot.best_step_before = best_step_;
   record_.boots.push_back(boot);
   event(EventKind::kBoot, boot.pod_id);
+  stage_->seed_randomness(static_cast<std::uint64_t>(number));
   end_cause_ = BootEnd::kOwnExit;
   ended_as_asked_.reset();
   pay(true);

@@ -315,6 +315,8 @@ void Stage::enter_call(Thread& thread, bool again) {
     case Family::kChange:
       if (!watches_changes_) return resume(thread, PTRACE_CONT);
       return enter_change(thread, *syscall, registers);
+    case Family::kRandom:
+      return enter_random(thread, registers);
     case Family::kFileTimes:
     case Family::kListing:
     case Family::kSystemInfo:
@@ -358,6 +360,7 @@ void Stage::leave_call(Thread& thread) {
       break;
     case Family::kSocketOption:
     case Family::kConnect:
+    case Family::kRandom:
     case Family::kDisk:
       break;
   }

@@ -97,6 +97,9 @@ class Stage {
   TimerId at(Nanoseconds when, std::function<void()> action);
   void cancel(TimerId timer) { timers_.erase(timer); }
 
+  // What the pod's programs are told when they ask for random bytes follows from this, and from who asks.
+  void seed_randomness(std::uint64_t seed);
+
   // Cuts services off: their threads stay stopped until released. Their peers see connections that stall.
   void hold_services();
   void release_services();
@@ -195,6 +198,9 @@ class Stage {
   void go_on_after_disk(const std::string& mount_path);
   void leave_life(Thread& thread);
 
+  // randomness.cc
+  void enter_random(Thread& thread, const user_regs_struct& registers);
+
   // A timer behind a descriptor, while it is armed.
   struct TimerDescriptor {
     base::UniqueFd file;  // the stage's own handle on the tracee's timer
@@ -211,6 +217,8 @@ class Stage {
   std::size_t next_timer_descriptor_ = 0;
   std::uint64_t next_order_ = 0;
   std::set<std::string> not_covered_;
+  std::uint64_t random_seed_ = 0;
+  std::map<std::string, int> processes_that_drew_;  // by spawn path
   bool stop_requested_ = false;
   bool services_held_ = false;
   bool watches_changes_ = false;

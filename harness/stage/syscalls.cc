@@ -24,6 +24,7 @@ static constexpr Syscall kSyscalls[] = {
     {CALL(time), Family::kClockRead},
     {CALL(times), Family::kClockRead},
     {CALL(sysinfo), Family::kSystemInfo},
+    {CALL(getrandom), Family::kRandom},
 
     {CALL(nanosleep), Family::kWait},
     {CALL(clock_nanosleep), Family::kWait},

@@ -21,6 +21,7 @@ enum class Family {
   kListing,       // reads a folder
   kConnect,       // goes out to the network
   kSystemInfo,    // tells how long the system is up
+  kRandom,        // asks for random bytes
   kChange,        // changes a file without opening, naming or removing it; trapped only where fault points are watched
   kDisk,          // asks a disk for something through a descriptor; trapped only where disks can fail
 };

@@ -42,6 +42,8 @@ struct Process {
   std::map<int, ProcessTimer> timers;
   std::map<int, Nanoseconds> receive_timeouts;  // by file descriptor
   std::map<int, Nanoseconds> send_timeouts;
+  std::uint64_t draws = 0;  // how often it has asked for random bytes
+  std::uint64_t random_seed = 0;
 };
 
 // A syscall that was trapped at its entry and whose end the stage wants to see.

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "launcher/base/helper.h"
+#include "launcher/base/seed.h"
 #include "launcher/boot/conclude.h"
 #include "launcher/boot/hold.h"
 #include "launcher/boot/phases.h"
@@ -34,8 +35,7 @@ int stay(base::Waiter& waiter, const std::string& line) {
 }
 
 static Next wait_before_retry(Boot& boot, unsigned earliest, unsigned latest, const char* what) {
-  std::random_device seed;
-  std::mt19937 generator(seed());
+  std::mt19937_64 generator(base::seed_from_kernel());
   const unsigned seconds = std::uniform_int_distribution<unsigned>(earliest, std::max(earliest, latest))(generator);
   say_phase("retry", "{} in {} s", what, seconds);
   const TimePoint until = Clock::now() + Seconds(seconds);

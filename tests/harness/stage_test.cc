@@ -10,6 +10,8 @@
 
 #include <array>
 #include <chrono>
+#include <set>
+#include <sstream>
 
 namespace stage {
 namespace {
@@ -241,6 +243,18 @@ TEST(Stage, MarksAndPathsAreReported) {
 TEST(Stage, SpawnPathNamesTheTree) {
   const auto played = play({"bash", "-c", "sh -c 'sleep 1; true'; true"});
   EXPECT_THAT(played->audience.programs, testing::ElementsAre("bash", "bash/dash", "bash/dash/sleep"));
+}
+
+TEST(Stage, TwoPlaysDrawTheSameAndTwoProcessesDoNot) {
+  const std::vector<std::string> command{
+      "bash", "-c",
+      "for i in 1 2; do python3 -S -c 'import os; print(os.urandom(8).hex(), os.urandom(8).hex())'; done"};
+  const std::string once = play(command)->audience.output;
+  EXPECT_EQ(play(command)->audience.output, once);
+  std::set<std::string> different;
+  std::istringstream words(once);
+  for (std::string word; words >> word;) different.insert(word);
+  EXPECT_EQ(different.size(), 4U) << once;
 }
 
 TEST(Stage, ADayOfSleepsIsCheap) {

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "base/unique_fd.h"
+#include "launcher/base/seed.h"
 #include "launcher/checkout/git/conversation.h"
 #include "launcher/checkout/git/library.h"
 
@@ -145,7 +146,7 @@ base::Result<Upstream> fetch_once(const std::filesystem::path& git_folder, const
 
 base::Result<Upstream> fetch(const std::filesystem::path& git_folder, const RemoteSettings& settings, Fetch what) {
   start_library();
-  std::minstd_rand random(std::random_device{}());  // not the pid: in containers that is the same everywhere
+  std::mt19937_64 random(base::seed_from_kernel());
   std::chrono::milliseconds pause(1000);
   for (int attempt = 1;; ++attempt) {
     auto result = fetch_once(git_folder, settings, what);
