@@ -25,6 +25,7 @@ struct Disk {
   std::string mount_path;
   DiskKind kind = DiskKind::kVolume;
   std::uint64_t size_bytes = 20ULL << 30;
+  bool operator==(const Disk&) const = default;
 };
 
 // What nvidia-smi says of each GPU of the pod.
@@ -33,6 +34,7 @@ struct GpuModel {
   int memory_mebibytes = 81'559;
   std::string driver = "550.54.15";
   bool nvidia_smi = true;  // whether the image has the program
+  bool operator==(const GpuModel&) const = default;
 };
 
 struct Pod {
@@ -42,11 +44,13 @@ struct Pod {
   std::vector<Disk> disks;  // the container disk is always there and need not be named
   std::map<std::string, std::string> environment;
   std::optional<Duration> restart_tick;  // overrides the platform's polling period where it has one
+  bool operator==(const Pod&) const = default;
 };
 
 // The provider's API is there, as a service of the world, and can stop and terminate the pod.
 struct Provider {
   std::string key = "rpa_SIMULATED0123456789";  // the pod's own, in RUNPOD_API_KEY
+  bool operator==(const Provider&) const = default;
 };
 
 // A file that lies on a disk before the first boot. It counts as the user's work unless `precious` is false.
@@ -54,12 +58,14 @@ struct InitialFile {
   std::string path;
   std::string content;
   bool precious = true;
+  bool operator==(const InitialFile&) const = default;
 };
 
 struct Repository {
   std::string fixture = "gsm8k";  // folder under fixtures/repositories
   std::string branch = "DL4Math";
   std::string url = "https://github.com/nexthybrid/AReaL.git";  // what start commands name; reaches the world's server
+  bool operator==(const Repository&) const = default;
 };
 
 struct Trainer {
@@ -67,6 +73,7 @@ struct Trainer {
   Duration step_time = std::chrono::seconds(2);
   int checkpoint_every = 20;
   std::string checkpoint_folder = "/workspace/outputs";
+  bool operator==(const Trainer&) const = default;
 };
 
 struct Start {
@@ -74,6 +81,7 @@ struct Start {
   std::vector<std::string> command;
   std::string checkout = "/workspace/AReaL";  // where the oracles look for the checkout
   bool is_podlaunch = false;
+  bool operator==(const Start&) const = default;
 };
 
 // --- The timeline --------------------------------------------------------------------------------------------------
@@ -91,18 +99,25 @@ struct Moment {
   int nth = 1;                         // for `syscall` and `exec`: which one, counted within the boot
   Duration after{0};
   bool every = false;  // fires each time, not only the first
+  bool operator==(const Moment&) const = default;
 };
 
 // SIGTERM, grace, SIGKILL, a new pod on the same volume.
 struct SpotInterrupt {
   std::optional<Duration> grace;  // the platform's where it is not given
+  bool operator==(const SpotInterrupt&) const = default;
 };
 // SIGKILL to everything; the platform restarts it.
-struct KillContainer {};
+struct KillContainer {
+  bool operator==(const KillContainer&) const = default;
+};
 // A new container disk and a new pod id.
-struct RecreatePod {};
+struct RecreatePod {
+  bool operator==(const RecreatePod&) const = default;
+};
 struct NetworkDown {
   Duration lasting{0};  // zero: for good
+  bool operator==(const NetworkDown&) const = default;
 };
 // What a service of the world does to those who ask it; docs/fault-model.md says what each name means.
 struct NetworkFault {
@@ -115,20 +130,24 @@ struct NetworkFault {
   std::uint64_t after_bytes = 0;
   int after_percent = 0;
   std::uint64_t bytes_per_second = 1024;  // of `slow`
+  bool operator==(const NetworkFault&) const = default;
 };
 // Both empty: a default file with numbered content.
 struct UpstreamCommit {
   std::string path;
   std::string content;
+  bool operator==(const UpstreamCommit&) const = default;
 };
 enum class EditKind { kModify, kUntracked, kCommit };
 struct UserEdit {
   EditKind kind;
   std::string path;  // relative to the checkout
   std::string content;
+  bool operator==(const UserEdit&) const = default;
 };
 struct GitDamage {
   std::string kind;  // a name from the damage catalogue
+  bool operator==(const GitDamage&) const = default;
 };
 enum class TrainerFaultKind {
   kCrash,
@@ -143,15 +162,18 @@ enum class TrainerFaultKind {
 // Only with a `step` moment.
 struct TrainerFault {
   TrainerFaultKind kind;
+  bool operator==(const TrainerFault&) const = default;
 };
 // The next `times` calls of pip fail.
 struct PipFails {
   int times = 1;  // 0: all from now on
+  bool operator==(const PipFails&) const = default;
 };
 
 // The wall clock jumps, the monotonic clock does not.
 struct ClockJump {
   Duration by{0};  // negative: back
+  bool operator==(const ClockJump&) const = default;
 };
 enum class FileDamageKind {
   kTear,     // its second half is gone
@@ -167,6 +189,7 @@ struct FileDamage {
   std::string path;   // in the pod; may have * ? [] in its parts
   bool last = false;  // of several that match, in the order of their names, the last one and not the first
   unsigned mode = 0;  // for kMode
+  bool operator==(const FileDamage&) const = default;
 };
 enum class DiskFaultKind {
   kFull,      // ENOSPC for content and folders; empty files can still be made
@@ -180,14 +203,17 @@ struct DiskFault {
   std::string disk;         // its mount path
   Duration lasting{0};      // zero: for good
   bool unkillable = false;  // for kHanging: not even SIGKILL ends what waits
+  bool operator==(const DiskFault&) const = default;
 };
 // From the next boot on.
 struct EnvironmentChange {
   std::map<std::string, std::optional<std::string>> variables;  // nothing: the variable is gone
+  bool operator==(const EnvironmentChange&) const = default;
 };
 // Somebody runs this inside the pod, as over SSH: without the container's environment.
 struct Exec {
   std::vector<std::string> command;
+  bool operator==(const Exec&) const = default;
 };
 enum class GpuFaultKind {
   kMissing,  // not there
@@ -199,6 +225,7 @@ enum class GpuFaultKind {
 struct GpuFault {
   GpuFaultKind kind;
   int index = 0;
+  bool operator==(const GpuFault&) const = default;
 };
 enum class NvidiaSmiKind {
   kWorks,
@@ -209,6 +236,7 @@ enum class NvidiaSmiKind {
 };
 struct NvidiaSmiFault {
   NvidiaSmiKind kind;
+  bool operator==(const NvidiaSmiFault&) const = default;
 };
 
 enum class ProviderApi { kBoth, kRest, kGraphql };
@@ -217,6 +245,7 @@ struct ProviderFault {
   std::string kind;  // a name from provider_fault_names()
   ProviderApi api = ProviderApi::kBoth;
   Duration lasting{0};  // zero: for good
+  bool operator==(const ProviderFault&) const = default;
 };
 
 using Action = std::variant<SpotInterrupt, KillContainer, RecreatePod, NetworkDown, NetworkFault, UpstreamCommit,
@@ -227,6 +256,7 @@ struct TimelineEntry {
   Moment when;
   Action action;
   int line = 0;  // in the scenario's file
+  bool operator==(const TimelineEntry&) const = default;
 };
 
 // --- Expectations --------------------------------------------------------------------------------------------------
@@ -234,6 +264,7 @@ struct TimelineEntry {
 struct Bound {
   std::optional<double> at_least;
   std::optional<double> at_most;
+  bool operator==(const Bound&) const = default;
 };
 
 enum class Outcome {
@@ -260,11 +291,13 @@ struct Expect {
   std::vector<std::string> log;        // each must match a line of the container's output
   std::vector<std::string> never_log;  // none may
   std::map<std::string, OracleExpectation> oracles;
+  bool operator==(const Expect&) const = default;
 };
 
 struct Allowance {
   std::string oracle;
   std::string reason;
+  bool operator==(const Allowance&) const = default;
 };
 
 struct Scenario {
@@ -283,6 +316,7 @@ struct Scenario {
   std::vector<Allowance> allow;
   Duration limit = std::chrono::hours(24);  // the world ends then at the latest
   Duration settle = std::chrono::hours(1);  // how long an outcome is watched before it is believed
+  bool operator==(const Scenario&) const = default;
 };
 
 std::string_view name(Outcome outcome);
