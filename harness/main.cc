@@ -12,6 +12,8 @@
 #include <thread>
 
 #include "harness/explore/doctor.h"
+#include "harness/explore/search/command.h"
+#include "harness/explore/search/shard.h"
 #include "harness/explore/workers.h"
 #include "harness/proof/conformance.h"
 #include "harness/proof/prove.h"
@@ -138,6 +140,7 @@ int replay(const Words& words) {
   std::string junit;
   std::string json;
   std::string variant;
+  std::string shard_option;
   int workers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   bool verbose = false;
   bool show_log = false;
@@ -146,6 +149,7 @@ int replay(const Words& words) {
   app.add_option("scenarios", paths, "scenario files, or folders of them")->required();
   app.add_option("-j,--jobs", workers, "worlds side by side (default: one a processor)")->check(CLI::Range(1, 256));
   app.add_option("--variant", variant, "only this instance of a scenario with for-each");
+  app.add_option("--shard", shard_option, "only this part of the scenarios, such as 2/4");
   app.add_option("--junit", junit, "write a JUnit report to this file");
   app.add_option("--json", json, "write everything that was recorded to this file");
   app.add_option("--epoch", settings->epoch_seconds, "the virtual clock's beginning, seconds since 1970");
@@ -164,6 +168,8 @@ int replay(const Words& words) {
       "  replay   play the world of a case that a sweep has saved\n"
       "  prove    explore everything that can happen to podlaunch's policy\n"
       "  schema   the JSON Schema of scenarios\n"
+      "  explore  play scenarios drawn at random\n"
+      "  merge    join the JSON reports of shards\n"
       "  doctor   what this machine allows");
   if (const auto done = parse(app, words)) return *done;
 
@@ -171,6 +177,10 @@ int replay(const Words& words) {
   if (!scenarios) return complain(scenarios.error());
   if (!variant.empty()) std::erase_if(*scenarios, [&](const auto& one) { return one.variant != variant; });
   if (scenarios->empty()) return complain(fmt::format("no scenario has the variant {}", variant));
+
+  const auto shard = explore::claim_shard(shard_option);
+  if (!shard) return complain(shard.error());
+  *scenarios = shard->part_of(*scenarios);
 
   const bool colour = report::colour_wanted(::isatty(1) != 0, std::getenv("NO_COLOR"));
   const bool in_full = verbose || scenarios->size() == 1;
@@ -320,6 +330,11 @@ int replay_case(const Words& words) {
   return settings ? sweep::replay_command(words, *settings) : complain(settings.error());
 }
 
+int search(const Words& words) {
+  const auto settings = find_settings();
+  return settings ? explore::run_explore(words, *settings) : complain(settings.error());
+}
+
 const std::map<std::string, std::function<int(const Words&)>>& commands() {
   static const std::map<std::string, std::function<int(const Words&)>> table{
       {"prove", prove},
@@ -331,6 +346,8 @@ const std::map<std::string, std::function<int(const Words&)>>& commands() {
       {"service", services::run_service},
       {"sweep", sweep},
       {"replay", replay_case},
+      {"explore", search},
+      {"merge", explore::run_merge},
   };
   return table;
 }

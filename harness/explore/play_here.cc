@@ -48,7 +48,7 @@ oracle::ScenarioResult play_here(const scenario::Scenario& scenario, const Setti
     result.replay.insert(start.size(), "--podlaunch " + settings.podlaunch + " ");
   }
   if (!settings.status_of_run.empty()) result.launcher_status = ask_launcher(settings, *record);
-  if (settings.keep || !as_expected) result.kept_folder = keep_world(scenario, *record);
+  if (settings.keep || (settings.keep_failures && !as_expected)) result.kept_folder = keep_world(scenario, *record);
   return result;
 }
 

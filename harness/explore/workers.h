@@ -19,6 +19,7 @@ struct Settings {
   bool podlaunch_given = false;  // --podlaunch: replay lines repeat it
   std::string status_of_run;  // ask that podlaunch what it remembers of this run, for ScenarioResult::launcher_status
   bool keep = false;          // keep the folder of every world, not only of those that failed
+  bool keep_failures = true;
   double real_seconds_max = 300;  // a world that takes longer is ended: a setup error
 };
 

@@ -9,6 +9,7 @@ YAML::Node moment_node(const Moment& moment) {
   YAML::Node node;
   if (moment.at) node["at"] = duration_text(*moment.at);
   if (moment.boot) node["boot"] = *moment.boot;
+  if (moment.attempt) node["attempt"] = *moment.attempt;
   if (moment.step) node["step"] = *moment.step;
   if (moment.log) node["log"] = text_node(*moment.log);
   if (moment.exec) node["exec"] = text_node(*moment.exec);

@@ -1,0 +1,217 @@
+#include "harness/explore/search/draw_faults.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "harness/scenario/names.h"
+
+namespace explore {
+
+using base::Random;
+using scenario::Action;
+using scenario::Duration;
+using scenario::Moment;
+using scenario::Scenario;
+using scenario::TimelineEntry;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Timeline = std::vector<TimelineEntry>;
+
+template <class T>
+const T& pick(Random& random, const std::vector<T>& values) {
+  return values[random.below(values.size())];
+}
+
+// Uneven, so that no two things happen at the same moment by design.
+Duration some_seconds(Random& random, int least, int most) {
+  const auto width = static_cast<std::uint64_t>(most - least);
+  return std::chrono::seconds(least + static_cast<int>(random.below(width))) + 900ms;
+}
+
+Moment at_boot(int boot) {
+  Moment moment;
+  moment.boot = boot;
+  return moment;
+}
+
+class Draw {
+ public:
+  Draw(Random& random, const Scenario& scenario, Timeline& timeline)
+      : random_(random), scenario_(scenario), timeline_(timeline) {}
+
+  // One of them is one fault, with what it needs to come to bear.
+  void interruption() {
+    Action action = scenario::KillContainer{};
+    switch (random_.below(4)) {
+      case 0:
+        action = scenario::SpotInterrupt{};
+        break;
+      case 1:
+        action = scenario::SpotInterrupt{.grace = 0s};
+        break;
+      case 2:
+        action = scenario::RecreatePod{};
+        break;
+      default:
+        break;
+    }
+    add(interrupted_at(), action);
+  }
+
+  void network_down() { add(early_boot(), scenario::NetworkDown{some_seconds(random_, 20, 400)}); }
+
+  void network_fault() {
+    scenario::NetworkFault fault;
+    fault.fault = pick(random_, scenario::network_fault_names());
+    fault.service = has_setup() && random_.chance(1, 4) ? "pip" : "git";
+    fault.request = 1 + static_cast<int>(random_.below(2));
+    fault.times = 1 + static_cast<int>(random_.below(3));
+    const bool has_place = fault.fault == "reset" || fault.fault == "stall" || fault.fault.ends_with("-pack");
+    if (has_place && fault.service == "git") fault.after_percent = static_cast<int>(random_.below(101));
+    if (fault.fault == "slow") fault.bytes_per_second = 200 + random_.below(2000);
+    if (random_.chance(1, 2)) {
+      fault.lasting = some_seconds(random_, 20, 300);
+      fault.times = 0;
+    }
+    add(early_boot(), fault);
+  }
+
+  void package_index() {
+    if (!has_setup()) return network_fault();
+    add(at_boot(1), scenario::PipFails{1 + static_cast<int>(random_.below(3))});
+  }
+
+  void upstream_moves() {
+    scenario::UpstreamCommit commit;
+    if (random_.chance(1, 2)) commit = {"README.md", fmt::format("Release {}\n", random_.below(1000))};
+    add(at_step(), commit);
+    interruption();
+  }
+
+  void user_works() {
+    scenario::UserEdit edit;
+    edit.kind = static_cast<scenario::EditKind>(random_.below(3));
+    edit.path =
+        edit.kind == scenario::EditKind::kModify ? "README.md" : fmt::format("notes-{}.md", random_.below(1000));
+    edit.content = fmt::format("what the user found out in hour {} of the night\n", random_.below(1000));
+    add(at_step(), edit);
+    if (random_.chance(1, 2)) add(at_step(), scenario::UpstreamCommit{"README.md", "Upstream says otherwise.\n"});
+    interruption();
+  }
+
+  void git_damage() {
+    add(at_step(), scenario::GitDamage{pick(random_, scenario::damage_names())});
+    interruption();
+  }
+
+  void checkpoint_damage() {
+    using enum scenario::FileDamageKind;
+    scenario::FileDamage damage{};
+    damage.kind = pick(random_, std::vector<scenario::FileDamageKind>{kTear, kZero, kHole, kGarbage, kDelete});
+    damage.path = scenario_.trainer.checkpoint_folder + "/checkpoint-*.json";
+    damage.last = true;
+    Moment moment;
+    moment.step = std::min(scenario_.trainer.steps, 2 * scenario_.trainer.checkpoint_every + 3);
+    add(moment, damage);
+    moment.step = std::min(scenario_.trainer.steps, *moment.step + 1);
+    add(moment, scenario::KillContainer{});
+  }
+
+  void trainer_fails() {
+    using enum scenario::TrainerFaultKind;
+    std::vector<scenario::TrainerFaultKind> kinds{kCrash, kOutOfMemory, kSegfault, kExitZero};
+    // Nobody notices a hang without being asked to, or takes exit 1 for success.
+    const auto& command = scenario_.start.command;
+    if (std::ranges::count(command, "--done-when") > 0) kinds.push_back(kFinishExitOne);
+    if (std::ranges::count(command, "--stall-timeout") > 0) kinds.push_back(kHang);
+    Moment moment = at_step();
+    add(moment, scenario::TrainerFault{pick(random_, kinds)});
+  }
+
+  void clock_jumps() {
+    const Duration by = pick(random_, std::vector<Duration>{5min, 2h, 400 * 24h});
+    add(at_step(), scenario::ClockJump{random_.chance(1, 2) ? by : -by});
+  }
+
+  void disk_fails() {
+    scenario::DiskFault fault{};
+    fault.kind = static_cast<scenario::DiskFaultKind>(random_.below(5));
+    fault.disk = scenario_.pod.disks.front().mount_path;
+    fault.lasting = some_seconds(random_, 20, 300);
+    add(random_.chance(1, 3) ? at_boot(1) : at_step(), fault);
+  }
+
+  void gpu_fails() {
+    if (random_.chance(1, 2)) {
+      add(at_boot(1), scenario::GpuFault{.kind = static_cast<scenario::GpuFaultKind>(random_.below(4)), .index = 0});
+    } else {
+      add(at_boot(1), scenario::NvidiaSmiFault{static_cast<scenario::NvidiaSmiKind>(1 + random_.below(4))});
+    }
+    // A new host has other GPUs.
+    Moment later;
+    later.at = some_seconds(random_, 60, 600);
+    add(later, scenario::RecreatePod{});
+  }
+
+  void somebody_looks() {
+    if (!scenario_.start.is_podlaunch) return interruption();
+    add(at_step(),
+        scenario::Exec{{"podlaunch", pick(random_, std::vector<std::string>{"status", "doctor", "resume"})}});
+  }
+
+ private:
+  void add(const Moment& when, const Action& action) { timeline_.push_back({.when = when, .action = action}); }
+
+  bool has_setup() const { return std::ranges::count(scenario_.start.command, "--setup") > 0; }
+
+  Moment at_step() {
+    Moment moment;
+    moment.step = 2 + static_cast<int>(random_.below(static_cast<std::uint64_t>(scenario_.trainer.steps) - 3));
+    return moment;
+  }
+
+  Moment early_boot() { return at_boot(1 + static_cast<int>(random_.below(2))); }
+
+  Moment interrupted_at() {
+    Moment moment;
+    switch (random_.below(6)) {
+      case 0:
+        moment = at_boot(1);
+        moment.after = some_seconds(random_, 0, 30);
+        return moment;
+      case 1:
+        moment.boot = 1;
+        moment.syscall = pick(random_, std::vector<std::string>{"rename", "unlink", "mkdir", "openat"});
+        moment.nth = 1 + static_cast<int>(random_.below(moment.syscall == "openat" ? 300 : 12));
+        return moment;
+      default:
+        return at_step();
+    }
+  }
+
+  Random& random_;
+  const Scenario& scenario_;
+  Timeline& timeline_;
+};
+
+}  // namespace
+
+std::vector<TimelineEntry> draw_timeline(Random& random, const Scenario& scenario) {
+  // What happens often stands here often.
+  static const std::vector<void (Draw::*)()> kinds{
+      &Draw::interruption,  &Draw::interruption, &Draw::interruption,  &Draw::network_down,      &Draw::network_fault,
+      &Draw::network_fault, &Draw::user_works,   &Draw::user_works,    &Draw::checkpoint_damage, &Draw::git_damage,
+      &Draw::git_damage,    &Draw::clock_jumps,  &Draw::disk_fails,    &Draw::upstream_moves,    &Draw::package_index,
+      &Draw::trainer_fails, &Draw::gpu_fails,    &Draw::somebody_looks};
+  Timeline timeline;
+  Draw draw(random, scenario, timeline);
+  const auto faults = 1 + random.below(3);
+  for (std::uint64_t i = 0; i < faults; ++i) (draw.*pick(random, kinds))();
+  return timeline;
+}
+
+}  // namespace explore
