@@ -44,8 +44,8 @@ checkout::Request checkout_request(const Boot& boot) {
   const ledger::Memory& memory = boot.journal.memory();
   request.run_has_checkpoint = !memory.best_checkpoint.empty() || !boot.checkpoints.resume_from.empty();
   request.run_was_updated = memory.attempts > 0;
-  // The boot before wrote no end, or it was on another host: what it left is looked at closely.
-  const bool other_host = !boot.previous_host.empty() && boot.previous_host != boot.identity.host;
+  // The boot before wrote no end, it was on another host, or nobody knows of one: what lies there is looked at closely.
+  const bool other_host = boot.previous_host.empty() || boot.previous_host != boot.identity.host;
   request.deep = boot.unclean_before || other_host;
   const bool alone = boot.identity.first_process && !is_shared(boot, config.checkout);
   request.lock_trust = alone ? checkout::LockTrust::kNobodyElse : checkout::LockTrust::kAskProcesses;
