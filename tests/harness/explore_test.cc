@@ -116,6 +116,13 @@ TEST(Justify, DamageThatNoBootSawIsNobodysToMend) {
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed);
 }
 
+TEST(Justify, AJustifiedHoldMayLeaveACheckoutThatCouldNotBeMended) {
+  auto result = ended(scenario::Outcome::kHeld);
+  result.findings.push_back({"checkout-sound", oracle::Judgement::kFail, "no .git"});
+  EXPECT_EQ(judge_drawn(with(scenario::NetworkDown{}), result).standing, Standing::kGood);
+  EXPECT_EQ(judge_drawn(with(scenario::KillContainer{}), result).standing, Standing::kFailed);
+}
+
 TEST(Justify, AnOracleThatFailsOrCannotTellDecides) {
   auto result = ended(scenario::Outcome::kCompleted);
   result.findings.push_back({"timeline", oracle::Judgement::kUnknown, "never came to pass"});

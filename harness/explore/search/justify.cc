@@ -73,7 +73,9 @@ static bool is_damaged_last(const pod::WorldRecord& record) {
 // does not know of those that somebody spoilt afterwards.
 static bool excused(const scenario::Scenario& scenario, const pod::WorldRecord& record,
                     const oracle::Finding& finding) {
-  if (finding.subject == "checkout-sound") return is_damaged_last(record);
+  // Damage that could not be mended, for a reason to hold, is what the hold is about.
+  const bool holds = record.outcome == Outcome::kHeld && !cause_for_hold(scenario).empty();
+  if (finding.subject == "checkout-sound") return holds || is_damaged_last(record);
   if (finding.subject != "training-resumes") return false;
   return std::ranges::any_of(scenario.timeline, [](const scenario::TimelineEntry& entry) {
     return std::holds_alternative<scenario::FileDamage>(entry.action);
