@@ -57,7 +57,7 @@ struct Boot {
   bool found_finished = false;  // the run was finished before this boot did anything
 
   Notifier notifier;
-  bool asked_for_the_end = false;  // the provider, of this pod
+  bool asked_for_the_end = false;                      // the provider, of this pod
   base::TimePoint time_recorded = base::Clock::now();  // until then what was paid for is in the ledger
   int exit_status = 0;
 

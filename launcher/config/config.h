@@ -49,8 +49,8 @@ struct Config {
   std::optional<Seconds> max_time;  // of training, over all attempts
   std::optional<Seconds> hold_for;  // Seconds::max(): for ever; not given: see boot/hold.cc
   OnComplete on_complete = OnComplete::kHold;
-  std::optional<double> max_cost;   // in whatever unit the price has
-  std::optional<double> price;      // of an hour of this pod
+  std::optional<double> max_cost;  // in whatever unit the price has
+  std::optional<double> price;     // of an hour of this pod
   OnEnd on_failure = OnEnd::kHold;
   UpdateMode update = UpdateMode::kAlways;
   LocalChanges local_changes = LocalChanges::kKeep;
