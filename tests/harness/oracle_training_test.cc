@@ -92,5 +92,21 @@ TEST(CompletionSticks, AnotherAttemptFails) {
   EXPECT_THAT(verdict.reason, HasSubstr("run again in boot 2 at 0:00:17"));
 }
 
+// Boot 1 trains to the end, step 200, and is killed `after` the end; boot 2 trains once more, from `step`.
+Status killed_and_run_again(std::chrono::milliseconds after, int step, pod::BootEnd ended_by = pod::BootEnd::kKilled) {
+  pod::WorldRecord record = failing_boots(2);
+  record.attempts = {{1, seconds(0), seconds(1), 0, 200, true}, {2, seconds(17), seconds(18), step, 200, true}};
+  record.boots[0].end = seconds(1) + after;
+  record.boots[0].ended_by = ended_by;
+  return ask("completion-sticks", {}, record).status;
+}
+
+TEST(CompletionSticks, AnEndThatNobodyHadTimeToNoteMayBeFoundAgain) {
+  EXPECT_EQ(killed_and_run_again(std::chrono::milliseconds(900), 200), Status::kPass);
+  EXPECT_EQ(killed_and_run_again(std::chrono::milliseconds(1100), 200), Status::kFail) << "there was time";
+  EXPECT_EQ(killed_and_run_again(std::chrono::milliseconds(900), 180), Status::kFail) << "it trained again";
+  EXPECT_EQ(killed_and_run_again(std::chrono::milliseconds(900), 200, pod::BootEnd::kOwnExit), Status::kFail);
+}
+
 }  // namespace
 }  // namespace oracle
