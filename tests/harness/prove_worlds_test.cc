@@ -15,6 +15,11 @@
 #include "harness/proof/tooth.h"
 
 namespace proof {
+
+void PrintTo(const Mutation& mutation, std::ostream* out) {
+  *out << mutation.name;
+}
+
 namespace {
 
 using ::testing::HasSubstr;
