@@ -14,10 +14,10 @@
 #include "launcher/base/own_name.h"
 #include "launcher/base/process.h"
 #include "launcher/boot/boot.h"
-#include "launcher/boot/configuration_hold.h"
-#include "launcher/boot/phases.h"
-#include "launcher/boot/say.h"
-#include "launcher/boot/settle.h"
+#include "launcher/boot/ending/configuration_hold.h"
+#include "launcher/boot/ending/settle.h"
+#include "launcher/boot/keeper/say.h"
+#include "launcher/boot/phases/phases.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/find_run.h"
 #include "launcher/config/config.h"
@@ -73,7 +73,7 @@ int run(const config::Invocation& invocation, const std::vector<std::string>& wo
   // Somebody can come in from here on, whatever becomes of the run.
   boot.companions.begin(boot.config, boot.identity.first_process, waiter);
   // From here on the run is ours alone, and what it did before is known.
-  const bool opened = boot::open_run(boot) != boot::Next::kEnd;
+  const bool opened = boot::settle(boot, boot::open_run(boot)) != boot::Next::kEnd;
   // The boot is written ahead: whatever happens now, the next one knows of it.
   if (opened && boot::settle(boot, boot::begin_boot(boot)) != boot::Next::kEnd) run_phases(boot);
   if (opened) {

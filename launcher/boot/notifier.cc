@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launcher/boot/boot.h"
-#include "launcher/boot/say.h"
+#include "launcher/boot/keeper/say.h"
 
 namespace boot {
 

@@ -2,7 +2,7 @@
 
 #include "launcher/base/glob.h"
 #include "launcher/boot/boot.h"
-#include "launcher/boot/end_pod.h"
+#include "launcher/boot/ending/end_pod.h"
 #include "launcher/commands/commands.h"
 #include "launcher/config/duration.h"
 #include "launcher/pod/disks.h"

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "launcher/boot/checkout_lock.h"
+#include "launcher/boot/phases/checkout_lock.h"
 #include "launcher/boot/pointer.h"
 #include "launcher/checkout/checkout.h"
 #include "launcher/commands/commands.h"

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "launcher/boot/phases.h"
-#include "launcher/boot/setup_stamps.h"
+#include "launcher/boot/phases/phases.h"
+#include "launcher/boot/phases/setup_stamps.h"
 #include "launcher/checkout/checkout.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/find_run.h"
