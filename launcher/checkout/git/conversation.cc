@@ -175,17 +175,13 @@ base::Result<Upstream> connect_and_choose(git_remote* remote, const git_fetch_op
 }
 
 // A tag's commit is advertised beside the tag, so nothing need be fetched to know it.
-base::Result<Upstream> ask(const RemoteSettings& settings, const std::function<void()>& alive) {
-  git_remote* made = nullptr;
-  const int code = git_remote_create_detached(&made, settings.url.c_str());
-  if (code < 0) return base::fail(library_error(code, "use the address", settings.url));
-  const Remote remote(made);
+base::Result<Upstream> ask(git_remote* remote, const RemoteSettings& settings, const std::function<void()>& alive) {
   Conversation conversation{settings, alive};
-  auto upstream = connect_and_choose(remote.get(), options_for(conversation), settings, alive);
+  auto upstream = connect_and_choose(remote, options_for(conversation), settings, alive);
   if (!upstream || upstream->form != Upstream::Form::kTag) return upstream;
   const git_remote_head** heads = nullptr;
   std::size_t count = 0;
-  if (git_remote_ls(&heads, &count, remote.get()) < 0) return upstream;
+  if (git_remote_ls(&heads, &count, remote) < 0) return upstream;
   const std::string peeled = "refs/tags/" + upstream->name + "^{}";
   for (std::size_t i = 0; i < count; ++i) {
     if (heads[i]->name == peeled) upstream->commit = heads[i]->oid;
@@ -214,7 +210,6 @@ base::Result<Upstream> converse(const std::filesystem::path& git_folder, const R
   if (!settings.credentials.ca_bundle.empty()) {
     if (auto trusted = trust_certificates(settings.credentials.ca_bundle); !trusted) return base::fail(trusted.error());
   }
-  if (what == Fetch::kNothing) return ask(settings, alive);
   git_repository* opened = nullptr;
   int code = git_repository_open_ext(&opened, git_folder.c_str(),
                                      GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, nullptr);
@@ -230,6 +225,7 @@ base::Result<Upstream> converse(const std::filesystem::path& git_folder, const R
   code = git_remote_create_anonymous(&made, repository.get(), settings.url.c_str());
   if (code < 0) return base::fail(library_error(code, "use the address", settings.url));
   const Remote remote(made);
+  if (what == Fetch::kNothing) return ask(remote.get(), settings, alive);
 
   Conversation conversation{settings, alive};
   git_fetch_options options = options_for(conversation);
