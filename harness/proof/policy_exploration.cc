@@ -87,7 +87,9 @@ bool is_release(const PolicyOnTrial& trial, const State& state, const Turn& turn
   if (!turn.observation || (state.place != Place::kHeld && !state.held)) return false;
   const HoldRecord hold = state.history.hold.value_or(HoldRecord{});
   if (saw<ResumeAsked>(turn)) return true;
-  if (const auto* seen = std::get_if<CommitSeen>(&*turn.observation)) return seen->commit != hold.commit;
+  if (const auto* seen = std::get_if<CommitSeen>(&*turn.observation)) {
+    return seen->commit != 0 && seen->commit != hold.commit;
+  }
   if (const auto* seen = std::get_if<ConfigurationSeen>(&*turn.observation)) {
     return seen->configuration != hold.configuration;
   }

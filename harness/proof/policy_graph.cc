@@ -212,6 +212,7 @@ class TurnList {
     killed();
     add(Preempted{});
     if (!state_.history.attempt_open) add(AttemptBegan{});
+    add(CommitSeen{0});
     for (const std::uint64_t identity : {now, then, other}) {
       add(CommitSeen{identity});
       add(ConfigurationSeen{identity});

@@ -52,6 +52,7 @@ struct Describe {
     return fmt::format("{} fails", name(failed.conclusion));
   }
   std::string operator()(const CommitSeen& seen) const {
+    if (seen.commit == 0) return "upstream does not answer";
     return fmt::format("a commit is seen ({})", identity(seen.commit, hold().commit));
   }
   std::string operator()(const ConfigurationSeen& seen) const {

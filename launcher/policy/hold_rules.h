@@ -14,6 +14,7 @@ struct HoldRule {
   bool is_obstacle = false;         // every boot looks again; counters stay
   bool ends_with_commit = false;    // a new commit upstream can mend it
   bool ends_with_hardware = false;  // other GPUs can
+  bool ends_with_upstream = false;  // so can an upstream that had not answered and does again, commit or not
   bool blames_checkpoint = false;   // a damaged newest checkpoint would look like this
   std::string_view cause;
   std::string_view remedy;

@@ -356,8 +356,11 @@ History advance(History history, const Observation& observation, const Decision&
     history.boot_open = history.attempt_open = history.told_to_end = history.progressed = false;
     history.attempt_seconds = 0;
   };
+  const auto* seen = std::get_if<CommitSeen>(&observation);
   const auto hold_with = [&](HoldReason reason) {
     close_boot();
+    const bool silent = seen != nullptr && seen->commit == 0 && rule(reason).ends_with_upstream;
+    if (history.hold && silent) history.hold->commit = 0;  // whatever it shows next is news
     if (held && held->reason == reason) return;
     if (rule(reason).is_obstacle) {
       history.hold = HoldRecord{HoldReason::kObstacle};

@@ -79,7 +79,7 @@ struct ConclusionFailed {
 };
 struct CommitSeen {
   std::uint64_t commit = 0;
-};  // checked out, or newest upstream while held
+};  // checked out, or newest upstream while held; 0: upstream does not answer
 struct ConfigurationSeen {
   std::uint64_t configuration = 0;
 };  // read again while held

@@ -319,6 +319,28 @@ TEST(Policy, HoldEndsWithResumeCommitOrConfiguration) {
   }
 }
 
+// Held since upstream could not be asked, over a restart: what it shows then is news, though the commit is an old one.
+TEST(Policy, HoldForTheCheckoutEndsWhenUpstreamAnswersAgain) {
+  Story run;
+  run.boot();
+  run.see(CommitSeen{7});
+  for (int i = 0; i < 3; ++i) run.see(PhaseFailed{Phase::kCheckout, Cause::kDeterministic, 5});
+  EXPECT_EQ(held_for(run.see(CommitSeen{7})), "checkout-failed");
+  EXPECT_EQ(held_for(run.see(CommitSeen{0})), "checkout-failed");
+  EXPECT_EQ(held_for(run.boot()), "checkout-failed");
+  EXPECT_TRUE(is<policy::Run>(run.see(CommitSeen{7})));
+}
+
+TEST(Policy, UpstreamThatAnswersAgainDoesNotMendTheCode) {
+  Story run;
+  run.boot();
+  run.see(CommitSeen{7});
+  for (int i = 0; i < 3; ++i) run.fail(7);
+  run.see(CommitSeen{0});
+  EXPECT_EQ(held_for(run.see(CommitSeen{7})), "same-failure");
+  EXPECT_TRUE(is<policy::Run>(run.see(CommitSeen{8})));
+}
+
 TEST(Policy, RestartDuringAHoldStaysHeldAndIsNotCounted) {
   Story run;
   run.boot();

@@ -37,6 +37,7 @@ class Holding {
   void stop_pod();
   void plan_stop();
   Seconds first_look() const;
+  TimePoint when_to_look_first() const;
   TimePoint next_wakeup() const;
 
   Boot& boot_;
@@ -44,7 +45,7 @@ class Holding {
   const TimePoint began_ = Clock::now();
   TimePoint next_line_ = began_ + kHeartbeat;
   Seconds look_every_ = first_look();
-  TimePoint next_look_ = look_every_ == Seconds(0) ? base::kForever : began_ + look_every_;
+  TimePoint next_look_ = when_to_look_first();
   TimePoint next_stop_ = base::kForever;
   int failed_stops_ = 0;
 };
@@ -69,6 +70,12 @@ Seconds Holding::first_look() const {
   if (policy::rule(decision_.reason).is_obstacle || policy::rule(decision_.reason).ends_with_commit)
     return Seconds(300);
   return Seconds(0);
+}
+
+// Upstream that may be what was missing is asked at once, so that it is seen to come back soon after.
+TimePoint Holding::when_to_look_first() const {
+  if (policy::rule(decision_.reason).ends_with_upstream) return Clock::now();
+  return look_every_ == Seconds(0) ? base::kForever : Clock::now() + look_every_;
 }
 
 TimePoint Holding::next_wakeup() const {
@@ -141,8 +148,8 @@ std::optional<policy::Decision> Holding::look_at_obstacle() {
 
 std::optional<policy::Decision> Holding::look_upstream() {
   const std::string commit = newest_upstream_commit(boot_);
-  if (commit.empty()) return std::nullopt;
-  const std::uint64_t seen = ledger::fingerprint(commit);
+  if (commit.empty() && !policy::rule(decision_.reason).ends_with_upstream) return std::nullopt;
+  const std::uint64_t seen = commit.empty() ? 0 : ledger::fingerprint(commit);
   if (seen == boot_.journal.history().commit) return std::nullopt;
   return boot_.journal.observe(policy::CommitSeen{seen}, {.commit = commit});
 }
@@ -151,7 +158,8 @@ std::optional<policy::Decision> Holding::look() {
   constexpr Seconds kLookEveryMax{3600};
   const bool obstacle = policy::rule(decision_.reason).is_obstacle;
   auto decision = obstacle ? look_at_obstacle() : look_upstream();
-  if (!obstacle) look_every_ = std::min(look_every_ * 2, kLookEveryMax);
+  const bool at_once = Clock::now() - began_ < look_every_;
+  if (!obstacle && !at_once) look_every_ = std::min(look_every_ * 2, kLookEveryMax);
   next_look_ = Clock::now() + look_every_;
   return decision;
 }
@@ -162,7 +170,7 @@ void Holding::hold_for_another_reason(const policy::Hold& decision) {
   if (decision.reason == decision_.reason) return;
   decision_ = decision;
   look_every_ = first_look();
-  next_look_ = look_every_ == Seconds(0) ? base::kForever : Clock::now() + look_every_;
+  next_look_ = when_to_look_first();
   announce();
 }
 
