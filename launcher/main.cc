@@ -5,15 +5,15 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
-#include <stdexcept>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "launcher/base/files.h"
-#include "launcher/base/helper.h"
 #include "launcher/base/own_name.h"
 #include "launcher/base/process.h"
 #include "launcher/boot/boot.h"
+#include "launcher/boot/configuration_file.h"
 #include "launcher/boot/ending/configuration_hold.h"
 #include "launcher/boot/ending/settle.h"
 #include "launcher/boot/keeper/say.h"
@@ -59,8 +59,24 @@ void run_phases(boot::Boot& boot) {
   }
 }
 
-int run(const config::Invocation& invocation, const std::vector<std::string>& words,
-        const config::Environment& environment, base::Waiter& waiter) {
+// What outlasts a boot that begins anew with another configuration: whoever came in to change it is not thrown out.
+struct Lasting {
+  base::Waiter& waiter;
+  boot::Companions companions;
+  bool companions_began = false;
+
+  boot::Companions& begin_companions(const config::Config& config, bool first_process) {
+    if (!std::exchange(companions_began, true)) companions.begin(config, first_process, waiter);
+    return companions;
+  }
+};
+
+// Nothing: the configuration was changed, and all begins anew with it.
+using Ended = std::optional<int>;
+
+Ended run(const config::Invocation& invocation, const std::vector<std::string>& words,
+          const config::Environment& environment, Lasting& lasting) {
+  base::Waiter& waiter = lasting.waiter;
   if (environment.contains(boot::kCompanionVariable)) {
     boot::say("this is a companion of a podlaunch that runs already; `podlaunch status` shows it");
     return 2;
@@ -71,7 +87,7 @@ int run(const config::Invocation& invocation, const std::vector<std::string>& wo
   boot.started_in = std::filesystem::current_path(code).string();
   base::adopt_orphans();
   // Somebody can come in from here on, whatever becomes of the run.
-  boot.companions.begin(boot.config, boot.identity.first_process, waiter);
+  boot.companions = std::move(lasting.begin_companions(boot.config, boot.identity.first_process));
   // From here on the run is ours alone, and what it did before is known.
   const bool opened = boot::settle(boot, boot::open_run(boot)) != boot::Next::kEnd;
   // The boot is written ahead: whatever happens now, the next one knows of it.
@@ -80,25 +96,31 @@ int run(const config::Invocation& invocation, const std::vector<std::string>& wo
     (void)boot.notifier.finish(waiter, base::Milliseconds(0));
     boot.journal.keeper().close(waiter, base::Seconds(2));
   }
-  boot.companions.close(waiter, base::Seconds(1));
-  return boot.exit_status;
+  lasting.companions = std::move(boot.companions);
+  if (boot.configured_anew && waiter.stop_signal() == 0) return std::nullopt;
+  lasting.companions.close(waiter, base::Seconds(1));
+  return boot.configured_anew ? 128 + waiter.stop_signal() : boot.exit_status;
 }
 
 // A configuration that cannot be used. Where our exit would make the platform start us again, at once and for ever, the
 // reason is kept on show instead.
-int refuse(const base::Error& error, const config::Invocation& invocation, const config::Environment& environment,
-           base::Waiter& waiter) {
+Ended refuse(const base::Error& error, const config::Invocation& invocation, const std::vector<std::string>& words,
+             const config::Environment& environment, Lasting& lasting) {
   boot::say("{}", error.message());
   const bool first_process = pod::identify({}).first_process;
   const bool exits = invocation.config.on_failure == config::OnEnd::kExit;
   if (invocation.command != config::Command::kRun || !first_process || exits) return 2;
-  boot::say(
-      "hold: the configuration cannot be used; staying alive instead of being restarted. Change it and restart the "
-      "pod.");
-  boot::Companions companions;
-  companions.begin(invocation.config, first_process, waiter);
-  const int status = boot::hold_configuration(invocation.config, environment, waiter, error);
-  companions.close(waiter, base::Seconds(1));
+  const bool has_file = !config::file_of(words, environment).empty();
+  boot::say("hold: the configuration cannot be used; staying alive instead of being restarted. Change it{}.",
+            has_file ? ": the file is read again every minute. For variables and flags, restart the pod"
+                     : " and restart the pod");
+  boot::Companions& companions = lasting.begin_companions(invocation.config, first_process);
+  const Ended status = boot::hold_configuration(invocation.config, words, environment, lasting.waiter, error);
+  if (!status) {
+    boot::say("hold: the configuration can be used now");
+  } else {
+    companions.close(lasting.waiter, base::Seconds(1));
+  }
   return status;
 }
 
@@ -121,8 +143,8 @@ std::optional<config::Invocation> as_started(const config::Invocation& asked, co
   return *started;
 }
 
-int dispatch(const config::Invocation& invocation, const std::vector<std::string>& words,
-             const config::Environment& environment, base::Waiter& waiter) {
+Ended dispatch(const config::Invocation& invocation, const std::vector<std::string>& words,
+               const config::Environment& environment, Lasting& lasting) {
   using config::Command;
   // Only a boot forwards signals; everything else is ended by them, as usual. What asks nvidia-smi waits as a boot
   // does.
@@ -150,13 +172,13 @@ int dispatch(const config::Invocation& invocation, const std::vector<std::string
   }
   if (config::Environment theirs = environment; const auto started = as_started(invocation, theirs)) {
     if (invocation.command == Command::kCheck) return commands::check(*started, theirs);
-    return commands::explain(*started, theirs, waiter);
+    return commands::explain(*started, theirs, lasting.waiter);
   }
   if (const auto valid = config::validate(invocation.config, environment); !valid)
-    return refuse(valid.error(), invocation, environment, waiter);
+    return refuse(valid.error(), invocation, words, environment, lasting);
   if (invocation.command == Command::kCheck) return commands::check(invocation, environment);
-  if (invocation.command == Command::kExplain) return commands::explain(invocation, environment, waiter);
-  return run(invocation, words, environment, waiter);
+  if (invocation.command == Command::kExplain) return commands::explain(invocation, environment, lasting.waiter);
+  return run(invocation, words, environment, lasting);
 }
 
 }  // namespace
@@ -167,20 +189,13 @@ int main(int count, char** arguments) {
   const config::Environment environment = pod::own_environment();
   const std::vector<std::string> words(arguments + std::min(count, 1), arguments + count);
   base::hide_command_line(count, arguments);
-  // The file of --config may lie on the volume.
-  const auto read_file = [&](const std::string& path) -> base::Result<std::string> {
-    return base::call_helper(*waiter, "read " + path, base::Seconds(60), [&] {
-      auto content = base::read_file(path);
-      if (!content) throw std::runtime_error(content.error().message());
-      return *content;
-    });
-  };
-  const auto invocation = config::understand(words, environment, read_file);
-  if (!invocation) {
+  for (Lasting lasting{.waiter = *waiter, .companions = {}};;) {
+    const auto invocation = boot::read_configuration(words, environment, *waiter);
     config::Invocation unclear;
     const bool boots = words.empty() || words[0].starts_with("-") || words[0] == "run";
     if (!boots) unclear.command = config::Command::kCheck;
-    return refuse(invocation.error(), unclear, environment, *waiter);
+    const Ended ended = invocation ? dispatch(*invocation, words, environment, lasting)
+                                   : refuse(invocation.error(), unclear, words, environment, lasting);
+    if (ended) return *ended;
   }
-  return dispatch(*invocation, words, environment, *waiter);
 }

@@ -60,6 +60,7 @@ struct Boot {
   bool asked_for_the_end = false;                      // the provider, of this pod
   base::TimePoint time_recorded = base::Clock::now();  // until then what was paid for is in the ledger
   int exit_status = 0;
+  bool configured_anew = false;  // it ends here, and another one begins with the configuration as it is now
 
   // Children that live as long as the boot: no end of an attempt or step ends them.
   std::vector<pid_t> spared() const {

@@ -37,6 +37,16 @@ static Result<Config> apply(const RawValues& values) {
   return config;
 }
 
+static std::string file_of(const CommandLine& line, const Environment& environment) {
+  const auto variable = environment.find("PODLAUNCH_CONFIG");
+  return line.config_file.empty() && variable != environment.end() ? variable->second : line.config_file;
+}
+
+std::string file_of(const std::vector<std::string>& arguments, const Environment& environment) {
+  const auto line = read_command_line(arguments);
+  return line ? file_of(*line, environment) : "";
+}
+
 Result<Invocation> understand(const std::vector<std::string>& arguments, const Environment& environment,
                               const ReadFile& read_file) {
   auto line = read_command_line(arguments);
@@ -57,10 +67,7 @@ Result<Invocation> understand(const std::vector<std::string>& arguments, const E
   auto variables = read_variables(environment);
   if (!variables) return base::fail(variables.error());
   values.merge(*variables);
-  std::string file = line->config_file;
-  if (const auto variable = environment.find("PODLAUNCH_CONFIG"); file.empty() && variable != environment.end()) {
-    file = variable->second;
-  }
+  const std::string file = file_of(*line, environment);
   if (!file.empty()) {
     auto yaml = read_yaml(file, read_file ? read_file(file) : base::read_file(file));
     if (!yaml) return base::fail(yaml.error());

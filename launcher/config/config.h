@@ -103,6 +103,9 @@ using ReadFile = std::function<base::Result<std::string>(const std::string& path
 base::Result<Invocation> understand(const std::vector<std::string>& arguments, const Environment& environment,
                                     const ReadFile& read_file = {});
 
+// The file that they name, by --config or PODLAUNCH_CONFIG; empty: none.
+std::string file_of(const std::vector<std::string>& arguments, const Environment& environment);
+
 // Does what is understood suffice for a run? Refuses what could do harm: a URL that carries a password, a ref that
 // looks like an option, a checkout that is the root or home folder, missing or placeholder secrets.
 base::Result<void> validate(const Config& config, const Environment& environment);

@@ -1,5 +1,6 @@
 #include "launcher/boot/ending/configuration_hold.h"
 
+#include "launcher/boot/configuration_file.h"
 #include "launcher/boot/ending/end_pod.h"
 #include "launcher/boot/ending/settle.h"
 #include "launcher/boot/keeper/say.h"
@@ -38,8 +39,15 @@ static TimePoint try_to_stop(Boot& boot, bool& opened, const std::string& why, i
   return Clock::now() + (done.result == PodEnd::kUnsafe ? look_again : provider::wait_after(++failures));
 }
 
-int hold_configuration(const config::Config& config, const config::Environment& environment, base::Waiter& waiter,
-                       const base::Error& error) {
+static bool is_mended(const std::vector<std::string>& arguments, const config::Environment& environment,
+                      base::Waiter& waiter) {
+  const auto read = read_configuration(arguments, environment, waiter);
+  return read && config::validate(read->config, environment);
+}
+
+std::optional<int> hold_configuration(const config::Config& config, const std::vector<std::string>& arguments,
+                                      const config::Environment& environment, base::Waiter& waiter,
+                                      const base::Error& error) {
   Boot boot(config, environment, waiter);
   const std::string why = boot.redactor.redact(error.message());
   Notification told = notification(boot, Event::kHold);
@@ -49,11 +57,18 @@ int hold_configuration(const config::Config& config, const config::Environment& 
   boot.notifier.start(told, boot);
   TimePoint next_stop = when_to_stop(config, environment);
   TimePoint next_line = Clock::now() + kHeartbeat;
+  TimePoint next_reading = when_to_read_again(arguments, environment);
   bool opened = false;
+  bool mended = false;
   int failures = 0;
-  while (waiter.stop_signal() == 0) {
-    waiter.wait({}, std::min(next_line, next_stop));
+  while (waiter.stop_signal() == 0 && !mended) {
+    waiter.wait({}, std::min({next_line, next_stop, next_reading}));
     (void)boot.notifier.processes(waiter);
+    if (waiter.stop_signal() == 0 && Clock::now() >= next_reading) {
+      mended = is_mended(arguments, environment, waiter);
+      next_reading = when_to_read_again(arguments, environment);
+      if (mended) continue;
+    }
     if (Clock::now() >= next_line) {
       say("hold: the configuration cannot be used: {}", why);
       next_line = Clock::now() + kHeartbeat;
@@ -63,6 +78,7 @@ int hold_configuration(const config::Config& config, const config::Environment& 
   }
   (void)boot.notifier.finish(waiter, base::Milliseconds(0));
   boot.journal.keeper().close(waiter, Seconds(2));
+  if (mended && waiter.stop_signal() == 0) return std::nullopt;
   return 128 + waiter.stop_signal();
 }
 

@@ -2,6 +2,7 @@
 
 #include "launcher/base/helper.h"
 #include "launcher/boot/bill.h"
+#include "launcher/boot/configuration_file.h"
 #include "launcher/boot/ending/end_pod.h"
 #include "launcher/boot/ending/evacuate.h"
 #include "launcher/boot/keeper/say.h"
@@ -33,6 +34,7 @@ class Holding {
   std::optional<policy::Decision> look();
   std::optional<policy::Decision> look_at_obstacle();
   std::optional<policy::Decision> look_upstream();
+  bool is_configured_anew();
   void hold_for_another_reason(const policy::Hold& decision);
   void stop_pod();
   void plan_stop();
@@ -47,6 +49,8 @@ class Holding {
   Seconds look_every_ = first_look();
   TimePoint next_look_ = when_to_look_first();
   TimePoint next_stop_ = base::kForever;
+  TimePoint next_reading_ = when_to_read_again(boot_.arguments, boot_.environment);
+  std::string unusable_;  // what is wrong with the configuration as it was last read
   int failed_stops_ = 0;
 };
 
@@ -79,7 +83,7 @@ TimePoint Holding::when_to_look_first() const {
 }
 
 TimePoint Holding::next_wakeup() const {
-  return std::min({next_line_, next_look_, next_stop_});
+  return std::min({next_line_, next_look_, next_stop_, next_reading_});
 }
 
 void Holding::announce() {
@@ -164,6 +168,22 @@ std::optional<policy::Decision> Holding::look() {
   return decision;
 }
 
+// Another configuration may mean another run, other limits, another state folder: all begins anew with it, and the
+// policy decides about the boot that begins whether the hold is over. One that cannot be used changes nothing.
+bool Holding::is_configured_anew() {
+  next_reading_ = when_to_read_again(boot_.arguments, boot_.environment);
+  const auto read = read_configuration(boot_.arguments, boot_.environment, boot_.waiter);
+  const auto valid = read ? config::validate(read->config, boot_.environment) : base::fail(read.error());
+  const std::string unusable = valid ? "" : boot_.redactor.redact(valid.error().message());
+  if (unusable != std::exchange(unusable_, unusable) && !unusable.empty())
+    say("hold: the configuration was changed and cannot be used: {}", unusable);
+  if (!valid) return false;
+  const auto identity = configuration_identity(read->config, boot_.environment);
+  boot_.configured_anew = identity != configuration_identity(boot_.config, boot_.environment);
+  if (boot_.configured_anew) say("hold: the configuration was changed: beginning anew with it");
+  return boot_.configured_anew;
+}
+
 // What it was held for is over, and something else is in the way.
 void Holding::hold_for_another_reason(const policy::Hold& decision) {
   boot_.journal.keeper().watch_for_resume(true);
@@ -195,6 +215,8 @@ Next Holding::run() {
     } else if (Clock::now() >= next_look_) {
       decision = look();
     }
+    if (boot_.waiter.stop_signal() != 0) break;
+    if (!decision && Clock::now() >= next_reading_ && is_configured_anew()) return Next::kEnd;
     if (boot_.waiter.stop_signal() != 0) break;
     if (decision && !std::holds_alternative<policy::Hold>(*decision)) {
       keeper.watch_for_resume(false);
