@@ -90,9 +90,6 @@ bool is_release(const PolicyOnTrial& trial, const State& state, const Turn& turn
   if (const auto* seen = std::get_if<CommitSeen>(&*turn.observation)) {
     return seen->commit != 0 && seen->commit != hold.commit;
   }
-  if (const auto* seen = std::get_if<ConfigurationSeen>(&*turn.observation)) {
-    return seen->configuration != hold.configuration;
-  }
   const auto* boot = std::get_if<BootBegan>(&*turn.observation);
   if (boot == nullptr) return false;
   const bool scheduler_retries = trial.limits.on_failure == OnFailure::kExit;

@@ -4,6 +4,7 @@
 //   no process   the platform starts a boot (configuration and GPUs as before, as when held, or new; with or without
 //                progress found on disk), or the ledger turns out to be unusable before the boot can be recorded
 //   any process  killed without a word, told to end, the ledger lost, obstacles, time, the clock, releases, commits
+//   held         a boot begins anew, with another configuration
 //   bootstrap    a phase fails of any cause, with the fingerprint of the failure before or another; an attempt begins
 //   attempt      a claim of progress; an end of any cause, with either fingerprint, with or without an older checkpoint
 //   concluding   publishing or stopping fails
@@ -213,10 +214,7 @@ class TurnList {
     add(Preempted{});
     if (!state_.history.attempt_open) add(AttemptBegan{});
     add(CommitSeen{0});
-    for (const std::uint64_t identity : {now, then, other}) {
-      add(CommitSeen{identity});
-      add(ConfigurationSeen{identity});
-    }
+    for (const std::uint64_t identity : {now, then, other}) add(CommitSeen{identity});
     add(TimePassed{History::lasting_seconds});
     add(ClockStrange{});
     for (const auto obstacle : {Obstacle::kSecretMissing, Obstacle::kGpusMissing, Obstacle::kGpuCheckHung,
@@ -226,6 +224,15 @@ class TurnList {
     add(ObstacleCleared{});
     add(ResumeAsked{});
     for (const auto trouble : {LedgerTrouble::kUnwritable, LedgerTrouble::kHung}) add(LedgerFailed{trouble});
+  }
+
+  // Another configuration was read: a boot begins in the same process.
+  void held() {
+    for (const std::uint64_t configuration : {then, other}) {
+      for (const bool older_checkpoint : {false, true}) {
+        for (const bool progress : {false, true}) add(BootBegan{configuration, now, progress, older_checkpoint});
+      }
+    }
   }
 
   void bootstrap() {
@@ -332,6 +339,7 @@ void list_turns(const PolicyOnTrial& trial, const State& state, std::vector<Turn
   if (state.place == Place::kOff) return list.off();
   list.any_process();
   if (state.place == Place::kConcluding) list.concluding();
+  if (state.place == Place::kHeld) list.held();
   if (state.place != Place::kWorking) return;
   if (state.history.attempt_open) {
     list.attempt();

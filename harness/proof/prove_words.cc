@@ -55,9 +55,6 @@ struct Describe {
     if (seen.commit == 0) return "upstream does not answer";
     return fmt::format("a commit is seen ({})", identity(seen.commit, hold().commit));
   }
-  std::string operator()(const ConfigurationSeen& seen) const {
-    return fmt::format("the configuration is read ({})", identity(seen.configuration, hold().configuration));
-  }
   std::string operator()(const ObstacleCleared&) const { return "what was in the way is gone"; }
   std::string operator()(const ResumeAsked&) const { return "`podlaunch resume`"; }
 };

@@ -11,7 +11,6 @@ namespace policy {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(BootBegan, configuration, hardware, progress_found, older_checkpoint)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TimePassed, seconds)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CommitSeen, commit)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ConfigurationSeen, configuration)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Retry, earliest_seconds, latest_seconds)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TryOlderCheckpoint, earliest_seconds, latest_seconds)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Run, released)
@@ -154,7 +153,7 @@ std::optional<Variant> alternative_named(std::string_view wanted, const json& bo
     std::variant_alternative_t<index, Variant> alternative{};
     if (policy::name(Variant{alternative}) != wanted) return alternative_named<Variant, index + 1>(wanted, body);
     if (!read_into(alternative, body)) return std::nullopt;
-    return Variant{alternative};
+    return std::optional<Variant>(std::in_place, alternative);
   }
 }
 

@@ -205,9 +205,9 @@ std::string_view name(Conclusion conclusion) {
 
 std::string_view name(const Observation& observation) {
   constexpr std::array<std::string_view, std::variant_size_v<Observation>> names = {
-      "boot-began",         "phase-failed",     "blocked",       "attempt-began", "progressed",        "attempt-ended",
-      "preempted",          "time-passed",      "ledger-failed", "clock-strange", "conclusion-failed", "commit-seen",
-      "configuration-seen", "obstacle-cleared", "resume-asked"};
+      "boot-began",        "phase-failed", "blocked",          "attempt-began", "progressed",
+      "attempt-ended",     "preempted",    "time-passed",      "ledger-failed", "clock-strange",
+      "conclusion-failed", "commit-seen",  "obstacle-cleared", "resume-asked"};
   return names[observation.index()];
 }
 

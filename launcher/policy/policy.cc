@@ -161,7 +161,6 @@ History count(History history, const Observation& observation) {
   // What is left of a finished run needs no counting across boots.
   if (is<LedgerFailed>(observation)) history.ledger_lost = !history.finished;
   if (const auto* seen = std::get_if<CommitSeen>(&observation)) history.commit = seen->commit;
-  if (const auto* seen = std::get_if<ConfigurationSeen>(&observation)) history.configuration = seen->configuration;
   return history;
 }
 
@@ -275,8 +274,7 @@ Decision decide_finished(const History& history, const History& counted, const O
     return hold_for(failed->conclusion == Conclusion::kPublish ? HoldReason::kPublishFailed : HoldReason::kStopFailed);
   }
   if (const auto* blocked = std::get_if<Blocked>(&observation)) return hold_for(reason_for(blocked->obstacle));
-  const bool again = is<BootBegan>(observation) || is<ResumeAsked>(observation) || is<ObstacleCleared>(observation) ||
-                     is<ConfigurationSeen>(observation);
+  const bool again = is<BootBegan>(observation) || is<ResumeAsked>(observation) || is<ObstacleCleared>(observation);
   if (history.hold && !again) return hold_for(history.hold->reason);
   return Finish{};
 }
@@ -287,7 +285,7 @@ bool changed_for_good(const HoldRecord& hold, const History& counted, const Obse
   if (held.is_obstacle) return false;
   const auto differs = [](std::uint64_t now, std::uint64_t then) { return now != 0 && now != then; };
   if (is<CommitSeen>(observation)) return held.ends_with_commit && differs(counted.commit, hold.commit);
-  if (!is<BootBegan>(observation) && !is<ConfigurationSeen>(observation)) return false;
+  if (!is<BootBegan>(observation)) return false;
   return differs(counted.configuration, hold.configuration) ||
          (held.ends_with_hardware && differs(counted.hardware, hold.hardware));
 }

@@ -80,16 +80,13 @@ struct ConclusionFailed {
 struct CommitSeen {
   std::uint64_t commit = 0;
 };  // checked out, or newest upstream while held; 0: upstream does not answer
-struct ConfigurationSeen {
-  std::uint64_t configuration = 0;
-};  // read again while held
 // What was held for is no longer there. After ledger trouble: the ledger was opened again, its history is the history.
 struct ObstacleCleared {};
 struct ResumeAsked {};  // `podlaunch resume`
 
-using Observation = std::variant<BootBegan, PhaseFailed, Blocked, AttemptBegan, Progressed, AttemptEnded, Preempted,
-                                 TimePassed, LedgerFailed, ClockStrange, ConclusionFailed, CommitSeen,
-                                 ConfigurationSeen, ObstacleCleared, ResumeAsked>;
+using Observation =
+    std::variant<BootBegan, PhaseFailed, Blocked, AttemptBegan, Progressed, AttemptEnded, Preempted, TimePassed,
+                 LedgerFailed, ClockStrange, ConclusionFailed, CommitSeen, ObstacleCleared, ResumeAsked>;
 
 // --- Decisions -----------------------------------------------------------------------------------------------------
 

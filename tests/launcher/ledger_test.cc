@@ -147,7 +147,6 @@ std::vector<policy::Observation> one_of_each_observation() {
           ClockStrange{},
           ConclusionFailed{Conclusion::kStop},
           CommitSeen{5},
-          ConfigurationSeen{6},
           ObstacleCleared{},
           ResumeAsked{}};
 }

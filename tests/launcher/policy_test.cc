@@ -304,13 +304,13 @@ TEST(Policy, SameMachineErrorOnAnotherGpuBlamesTheCode) {
 
 TEST(Policy, HoldEndsWithResumeCommitOrConfiguration) {
   for (const Observation& release :
-       {Observation{ResumeAsked{}}, Observation{CommitSeen{2}}, Observation{ConfigurationSeen{2}}}) {
+       {Observation{ResumeAsked{}}, Observation{CommitSeen{2}}, Observation{BootBegan{.configuration = 2}}}) {
     Story run;
     run.boot();
     run.see(CommitSeen{1});
     for (int i = 0; i < 3; ++i) run.fail(7);
     EXPECT_EQ(held_for(run.see(CommitSeen{1})), "same-failure");
-    EXPECT_EQ(held_for(run.see(ConfigurationSeen{1})), "same-failure");
+    EXPECT_EQ(held_for(run.boot(1)), "same-failure");
     const Decision decision = run.see(release);
     ASSERT_TRUE(is<policy::Run>(decision));
     EXPECT_TRUE(std::get<policy::Run>(decision).released);
