@@ -6,8 +6,8 @@
 
 namespace boot {
 
-// How long pods have been up for this run, and what that cost, for people: "2 h 10 min of pods so far". From the
-// ledger's wall clock, so a clock that jumped shows in it; nothing is decided by it.
+// How long pods have been up for this run, and what that cost, for people: "2 h 10 min of pods so far". By the
+// monotonic clock, as far as boots could write it down.
 std::string bill_so_far(const Boot& boot);
 
 }  // namespace boot

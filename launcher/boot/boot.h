@@ -10,6 +10,7 @@
 #include "launcher/base/redaction.h"
 #include "launcher/base/time.h"
 #include "launcher/base/waiter.h"
+#include "launcher/boot/clock_watch.h"
 #include "launcher/boot/companions/companions.h"
 #include "launcher/boot/keeper/journal.h"
 #include "launcher/boot/notifier.h"
@@ -59,6 +60,7 @@ struct Boot {
   Notifier notifier;
   bool asked_for_the_end = false;                      // the provider, of this pod
   base::TimePoint time_recorded = base::Clock::now();  // until then what was paid for is in the ledger
+  ClockWatch clock_watch;
   int exit_status = 0;
   bool configured_anew = false;  // it ends here, and another one begins with the configuration as it is now
 

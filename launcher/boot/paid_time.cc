@@ -1,12 +1,23 @@
 #include "launcher/boot/paid_time.h"
 
+#include "launcher/boot/keeper/say.h"
+
 namespace boot {
 
 base::Seconds unrecorded_time(const Boot& boot) {
   return std::chrono::duration_cast<base::Seconds>(base::Clock::now() - boot.time_recorded);
 }
 
+void look_at_clock(Boot& boot) {
+  const std::int64_t jump = boot.clock_watch.jump(wall_milliseconds(), base::Clock::now());
+  if (jump == 0) return;
+  const std::string text = describe_jump(jump);
+  say("{}; nothing that is decided depends on it", text);
+  (void)boot.journal.observe(policy::ClockStrange{}, {.text = text});  // it never changes what is decided
+}
+
 policy::Decision record_time(Boot& boot) {
+  look_at_clock(boot);
   const base::Seconds passed = unrecorded_time(boot);
   if (passed.count() <= 0) return policy::Run{};
   boot.time_recorded += passed;

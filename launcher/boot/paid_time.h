@@ -10,6 +10,9 @@ namespace boot {
 inline constexpr base::Seconds kRecordTimeEvery{600};
 inline constexpr base::Seconds kRecordIdleTimeEvery{3600};
 
+// Writes down that the wall clock has jumped, if it has.
+void look_at_clock(Boot& boot);
+
 base::Seconds unrecorded_time(const Boot& boot);
 
 // Writes the time since the last call. A budget that it uses up makes the decision a hold.

@@ -206,11 +206,9 @@ void clean(Facts& facts, const Ledger::Redact& redact) {
 
 void remember(Memory& memory, const Record& record) {
   const Facts& facts = record.facts;
-  const bool boot_begins = record.step && std::holds_alternative<policy::BootBegan>(record.step->observation);
-  const std::int64_t passed = record.wall_milliseconds - memory.newest_wall_milliseconds;
-  constexpr std::int64_t month = 30LL * 86'400'000;
-  if (!boot_begins && memory.newest_wall_milliseconds > 0)
-    memory.up_milliseconds += std::clamp<std::int64_t>(passed, 0, month);
+  constexpr std::uint64_t month = 30ULL * 86'400;
+  const auto* time = record.step ? std::get_if<policy::TimePassed>(&record.step->observation) : nullptr;
+  if (time != nullptr) memory.up_milliseconds += static_cast<std::int64_t>(std::min(time->seconds, month)) * 1000;
   if (record.kind == "published") memory.published = true;
   if (record.kind == "told-done") memory.told_done = true;
   memory.newest_wall_milliseconds = std::max(memory.newest_wall_milliseconds, record.wall_milliseconds);

@@ -56,7 +56,7 @@ struct Memory {
   std::string checkpoint_commit;          // the code that wrote it
   std::string last_failure;               // text of the newest failure
   std::int64_t newest_wall_milliseconds = 0;
-  std::int64_t up_milliseconds = 0;  // of all boots, by the wall clock of their records
+  std::int64_t up_milliseconds = 0;  // of all boots, as far as it was written down
   bool published = false;            // the run's results
   bool told_done = false;            // whoever wants to know that the run is done
   std::string last_pod;              // of the newest boot

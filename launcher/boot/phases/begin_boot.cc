@@ -3,6 +3,7 @@
 #include "launcher/base/files.h"
 #include "launcher/base/helper.h"
 #include "launcher/boot/keeper/say.h"
+#include "launcher/boot/paid_time.h"
 #include "launcher/boot/phases/phases.h"
 #include "launcher/boot/pointer.h"
 #include "launcher/ledger/ledger.h"
@@ -25,6 +26,16 @@ bool is_progress(const Boot& boot, const training::CheckpointSurvey& survey) {
   return survey.number > training::number_in_name(std::filesystem::path(best).filename().string());
 }
 
+// A clock that stands before the newest record was set back between two boots, or was wrong then.
+static void say_if_clock_is_back(Boot& boot) {
+  const std::int64_t newest = boot.journal.memory().newest_wall_milliseconds;
+  const std::int64_t behind = (newest - wall_milliseconds()) / 1000;
+  if (behind < 60) return;
+  const std::string text = describe_jump(-behind);
+  say_phase("decide", "{} since the ledger was last written; nothing that is decided depends on it", text);
+  (void)boot.journal.observe(policy::ClockStrange{}, {.phase = "decide", .text = text});
+}
+
 policy::Decision begin_boot(Boot& boot) {
   look_at_gpus(boot);
   boot.checkpoints = look_at_checkpoints(boot);
@@ -45,6 +56,8 @@ policy::Decision begin_boot(Boot& boot) {
   ledger::Facts facts;
   if (progress) facts.checkpoint = boot.checkpoints.resume_from;
   const policy::Decision decision = boot.journal.observe(began, std::move(facts));
+  say_if_clock_is_back(boot);
+  look_at_clock(boot);
   say_phase("decide", "run {}, boot {}, {} attempts so far: {}", boot.run, memory.boots, memory.attempts,
             policy::name(decision));
   return decision;
