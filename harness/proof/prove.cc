@@ -255,9 +255,22 @@ Limits small_limits() {
   return limits;
 }
 
+static std::string describe(const Limits& limits) {
+  std::string words =
+      fmt::format("same failures {}/{}/{}, failures {}, transients {}, preemptions {}, unclean ends {}, all {}",
+                  limits.same_failures, limits.same_failures_unknown, limits.same_failures_environment, limits.failures,
+                  limits.transients, limits.preemptions, limits.unclean_ends, limits.ends_without_progress);
+  if (limits.attempts_max != 0)
+    words += fmt::format("; budgets: {} attempts, {} min of training, {} min in all", limits.attempts_max,
+                         limits.seconds_max / 60, limits.paid_seconds_max / 60);
+  return words;
+}
+
 int run_prove(std::ostream& out, const std::function<void(const std::string&)>& progress_line) {
-  PolicyOnTrial exiting;
-  exiting.limits = small_limits();
+  PolicyOnTrial exiting;  // more than the small limits, and less than what takes a minute more
+  exiting.limits.transients = 5;
+  exiting.limits.preemptions = 5;
+  exiting.limits.ends_without_progress = 12;
   exiting.limits.on_failure = OnFailure::kExit;
   PolicyOnTrial budgets;
   budgets.limits = small_limits();
@@ -272,6 +285,7 @@ int run_prove(std::ostream& out, const std::function<void(const std::string&)>& 
       if (progress_line) progress_line(fmt::format("proving: {}: {} states", title, states));
     });
     print(out, title, result);
+    out << fmt::format("        limits: {}\n", describe(trial.limits));
     proven = proven && result.proven();
   }
   out << "Progress is a claim of it by an attempt that lasts a minute; what shorter ones claim is nothing here.\n"
