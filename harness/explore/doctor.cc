@@ -11,7 +11,7 @@
 
 #include "base/check.h"
 #include "harness/pod/isolation.h"
-#include "harness/pod/world.h"
+#include "harness/pod/world/world.h"
 
 namespace explore {
 

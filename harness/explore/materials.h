@@ -5,7 +5,7 @@
 
 #include "base/result.h"
 #include "harness/explore/workers.h"
-#include "harness/pod/world.h"
+#include "harness/pod/world/world.h"
 #include "harness/scenario/scenario.h"
 
 namespace explore {

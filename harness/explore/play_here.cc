@@ -8,7 +8,7 @@
 #include "harness/explore/reference.h"
 #include "harness/explore/workers.h"
 #include "harness/pod/isolation.h"
-#include "harness/pod/world.h"
+#include "harness/pod/world/world.h"
 
 namespace explore {
 

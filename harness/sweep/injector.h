@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "harness/pod/world.h"
+#include "harness/pod/world/world.h"
 #include "harness/sweep/fault.h"
 
 namespace sweep {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/pod/world.h"
+#include "harness/pod/world/world.h"
 #include "harness/sweep/fault_address.h"
 #include "harness/sweep/host_files.h"
 #include "harness/sweep/op_log.h"

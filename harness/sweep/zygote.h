@@ -13,7 +13,7 @@
 #include "base/unique_fd.h"
 #include "harness/explore/workers.h"
 #include "harness/oracle/result.h"
-#include "harness/pod/world.h"
+#include "harness/pod/world/world.h"
 #include "harness/sweep/fault.h"
 #include "harness/sweep/persistence.h"
 #include "harness/sweep/recorder.h"

@@ -14,7 +14,7 @@
 #include <fstream>
 
 #include "base/unique_fd.h"
-#include "harness/pod/network_rules.h"
+#include "harness/pod/world/network_rules.h"
 #include "harness/scenario/parse.h"
 #include "harness/services/network/fault_proxy.h"
 #include "harness/services/network/http_bytes.h"

@@ -11,7 +11,7 @@
 
 #include "harness/faults/file_damage.h"
 #include "harness/pod/isolation.h"
-#include "harness/pod/world.h"
+#include "harness/pod/world/world.h"
 
 namespace pod {
 

@@ -1,4 +1,4 @@
-#include "harness/pod/world.h"
+#include "harness/pod/world/world.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -19,7 +19,7 @@
 #include <list>
 
 #include "base/unique_fd.h"
-#include "harness/pod/network_rules.h"
+#include "harness/pod/world/network_rules.h"
 #include "harness/services/network/http_bytes.h"
 #include "harness/services/network/spoilt_answer.h"
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <fstream>
 
-#include "harness/pod/play.h"
+#include "harness/pod/world/play.h"
 
 namespace pod {
 

@@ -13,11 +13,11 @@
 #include "harness/pod/disks.h"
 #include "harness/pod/launch.h"
 #include "harness/pod/manifest.h"
-#include "harness/pod/network_rules.h"
 #include "harness/pod/observation.h"
 #include "harness/pod/restart_policy.h"
-#include "harness/pod/timeline.h"
-#include "harness/pod/world.h"
+#include "harness/pod/world/network_rules.h"
+#include "harness/pod/world/timeline.h"
+#include "harness/pod/world/world.h"
 #include "harness/stage/stage.h"
 
 namespace pod {

@@ -7,8 +7,8 @@
 #include <cerrno>
 
 #include "base/check.h"
-#include "harness/pod/play.h"
 #include "harness/pod/virtual_time.h"
+#include "harness/pod/world/play.h"
 
 namespace pod {
 

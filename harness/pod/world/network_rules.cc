@@ -1,4 +1,4 @@
-#include "harness/pod/network_rules.h"
+#include "harness/pod/world/network_rules.h"
 
 #include <fmt/format.h>
 

@@ -3,8 +3,8 @@
 
 #include <cerrno>
 
-#include "harness/pod/play.h"
 #include "harness/pod/virtual_time.h"
+#include "harness/pod/world/play.h"
 
 namespace pod {
 

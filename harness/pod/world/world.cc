@@ -1,6 +1,6 @@
-#include "harness/pod/world.h"
+#include "harness/pod/world/world.h"
 
-#include "harness/pod/play.h"
+#include "harness/pod/world/play.h"
 
 namespace pod {
 

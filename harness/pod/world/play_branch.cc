@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
-#include "harness/pod/play.h"
+#include "harness/pod/world/play.h"
 
 namespace pod {
 

@@ -1,4 +1,4 @@
-#include "harness/pod/timeline.h"
+#include "harness/pod/world/timeline.h"
 
 #include <fmt/format.h>
 

@@ -1,23 +1,18 @@
-#include "harness/pod/play.h"
+#include "harness/pod/world/play.h"
 
 #include <fmt/format.h>
-#include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <filesystem>
 #include <fstream>
-#include <regex>
 
 #include "base/check.h"
 #include "harness/pod/virtual_time.h"
 
 namespace pod {
 
-namespace fs = std::filesystem;
 using scenario::Outcome;
 
 // This many boots in a row that end by themselves without progress end the world: enough for the oracle to call it a
@@ -85,69 +80,6 @@ base::Result<WorldRecord> World::Play::play_to_the_end() {
   finish_record();
   if (error_) return base::fail(*error_);
   return record_;
-}
-
-// The files behind what the kernel would tell: they lie beside the disks.
-base::Result<void> World::Play::furnish_files() {
-  const std::string& folder = materials_.folder;
-  boot_id_file_ = folder + "/boot-id";
-  uptime_file_ = folder + "/uptime";
-  if (auto placed = place_file(boot_id_file_, "5f0c1d6e-0000-4000-8000-000000000001\n"); !placed) return placed;
-  if (auto placed = place_file(uptime_file_, ""); !placed) return placed;
-  gpus_file_ = folder + "/gpus";
-  publish_gpus();
-  clock_.publish_uptime(base::UniqueFd(::open(uptime_file_.c_str(), O_WRONLY | O_CLOEXEC)));
-  return {};
-}
-
-base::Result<void> World::Play::furnish() {
-  if (auto done = furnish_files(); !done) return done;
-  if (materials_.image.empty()) materials_.image = materials_.folder + "/image";
-  if (materials_.points != nullptr) stage_->watch_changes();
-  auto disks = Disks::create(materials_.folder + "/disks", scenario_.pod.disks, materials_.image);
-  if (!disks) return base::fail(disks.error());
-  disks_ = std::move(*disks);
-  record_.upstream_path = materials_.upstream_path;
-  if (auto done = furnish_container(); !done) return done;
-  for (const auto& file : scenario_.files) {
-    if (auto placed = place_file(disks_->host_path(file.path), file.content); !placed) return placed;
-    if (file.precious)
-      record_.precious.push_back({"the file " + file.path + ", there from the beginning", file.path, file.content});
-  }
-  return {};
-}
-
-base::Result<void> World::Play::furnish_container() {
-  for (const auto& [path, source] : materials_.programs) {
-    // In the image, below the layers of all containers, rather than copied into each.
-    const bool in_layer = std::ranges::any_of(
-        disks_->layers(), [&path = path](const Layer& layer) { return path.starts_with(layer.lower + "/"); });
-    const std::string target = in_layer ? materials_.image + path : disks_->host_path(path);
-    std::error_code code;
-    if (in_layer && fs::exists(target, code)) continue;
-    fs::create_directories(fs::path(target).parent_path(), code);
-    fs::copy_file(source, target, fs::copy_options::overwrite_existing, code);
-    if (code || ::chmod(target.c_str(), 0755) != 0) {
-      return base::fail(base::system_error(code ? code.value() : errno, "copy into the pod", source));
-    }
-  }
-  for (const auto& [path, content] : materials_.files) {
-    if (auto placed = place_file(disks_->host_path(path), content); !placed) return placed;
-  }
-  return {};
-}
-
-base::Result<void> World::Play::start_services() {
-  base::UniqueFd log(
-      ::open((materials_.folder + "/services.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-  for (const auto& command : materials_.services) {
-    auto service = launch_service(command, log.get(), materials_.service_descriptors);
-    if (!service) return base::fail(service.error());
-    if (auto adopted = stage_->adopt(service->id, stage::Troupe::kService); !adopted) return adopted;
-    services_.insert(service->id);
-    service->go();
-  }
-  return {};
 }
 
 void World::Play::begin_boot() {
@@ -312,19 +244,6 @@ void World::Play::plan_next_boot(const Boot& boot) {
   });
 }
 
-// Another host, another container disk; the volumes go along.
-void World::Play::return_pod() {
-  ++pod_number_;
-  if (auto renewed = disks_->renew_container(); !renewed) return give_up(renewed.error());
-  if (auto furnished = furnish_container(); !furnished) return give_up(furnished.error());
-  const auto placed = place_file(boot_id_file_, fmt::format("5f0c1d6e-0000-4000-8000-{:012}\n", pod_number_));
-  if (!placed) return give_up(placed.error());
-  restarts_ = {};
-  gpu_faults_.clear();
-  do_action(scenario::NvidiaSmiFault{scenario::NvidiaSmiKind::kWorks});
-  begin_boot();
-}
-
 // A pod costs from its first boot until it is taken away, whether or not a container runs in it.
 void World::Play::pay(bool from_now_on) {
   if (paid_since_ && !from_now_on) record_.billed += now() - *paid_since_;
@@ -410,99 +329,6 @@ void World::Play::finish_record() {
   record_.pending = timeline_.pending();
   report_idle_network_rules();
   record_.pending_timeline = !record_.pending.empty();
-}
-
-// --- What is seen ---------------------------------------------------------------------------------------------------
-
-void World::Play::event(EventKind kind, std::string text, int step) {
-  if (kind == EventKind::kHeal) starts_.clear();
-  record_.events.push_back({.at = now(),
-                            .boot = static_cast<int>(record_.boots.size()),
-                            .kind = kind,
-                            .text = std::move(text),
-                            .step = step});
-}
-
-bool World::Play::drain() {
-  bool some = false;
-  std::array<char, 16384> buffer;
-  ssize_t size = 0;
-  while (output_read_.valid() && (size = ::read(output_read_.get(), buffer.data(), buffer.size())) > 0) {
-    some = true;
-    unfinished_line_.append(buffer.data(), static_cast<std::size_t>(size));
-    std::size_t end = 0;
-    while ((end = unfinished_line_.find('\n')) != std::string::npos) {
-      std::string line = unfinished_line_.substr(0, end);
-      unfinished_line_.erase(0, end + 1);
-      take_line(std::move(line));
-    }
-  }
-  return drain_visits() || some;
-}
-
-void World::Play::take_line(std::string line) {
-  if (!line.empty() && line.back() == '\r') line.pop_back();
-  // Lines that tell a reader of the timeline where the command is.
-  static const std::regex notable(
-      R"(^podlaunch: (phase|hold|finished|retry)|^fatal:|^error:|^ERROR|^Cloning into|^bash: )");
-  if (std::regex_search(line, notable)) event(EventKind::kPhase, line);
-  record_.log.push_back({now(), static_cast<int>(record_.boots.size()), line});
-  act_on(timeline_.log_line(record_.log.back().text));
-}
-
-void World::Play::path_used(const stage::PathUse& use) {
-  observation_.note(use);
-}
-
-void World::Play::syscall_entered(const stage::Process&, const stage::Syscall& syscall) {
-  const auto due = timeline_.syscall(syscall.name);
-  if (!due.empty()) act_on(due);
-}
-
-void World::Play::executed(const stage::Process& process) {
-  count_start(process);
-  act_on(timeline_.program(process.program.substr(process.program.rfind('/') + 1)));
-}
-
-int World::Play::mark(const stage::Process& process, const std::string& what) {
-  if (what.starts_with("pip")) return pip_mark(what);
-  if (what.starts_with("provider/")) return provider_mark(what.substr(9));
-  const auto slash = what.find('/');
-  if (slash == std::string::npos) return ENOENT;
-  return trainer_mark(process, what.substr(0, slash), std::atoi(what.c_str() + slash + 1));
-}
-
-int World::Play::trainer_mark(const stage::Process& process, const std::string& kind, int number) {
-  drain();
-  note_activity();
-  if (kind == "start") {
-    trainer_ = process.id;
-    attempt_ = record_.attempts.size();
-    record_.attempts.push_back(Attempt{.boot = static_cast<int>(record_.boots.size()),
-                                       .start = now(),
-                                       .end = now(),
-                                       .from_step = number,
-                                       .last_step = number,
-                                       .finished = false});
-    event(EventKind::kAttempt, fmt::format("training from step {}", number), number);
-    act_on(timeline_.attempt_begins(static_cast<int>(record_.attempts.size())));
-    return ENOENT;
-  }
-  if (!attempt_) return ENOENT;
-  Attempt& attempt = record_.attempts[*attempt_];
-  if (kind == "step") {
-    attempt.last_step = number;
-    if (number > best_step_) starts_.clear();
-    best_step_ = std::max(best_step_, number);
-    return order_for_trainer(timeline_.step(number));
-  }
-  if (kind == "checkpoint") event(EventKind::kCheckpoint, fmt::format("checkpoint {}", number), number);
-  if (kind == "finished") {
-    attempt.finished = true;
-    finished_ = true;
-    event(EventKind::kFinished, fmt::format("training finished at step {}", number));
-  }
-  return ENOENT;
 }
 
 }  // namespace pod

@@ -7,8 +7,8 @@
 #include <sstream>
 
 #include "base/check.h"
-#include "harness/pod/play.h"
 #include "harness/pod/virtual_time.h"
+#include "harness/pod/world/play.h"
 
 namespace pod {
 
