@@ -1,5 +1,7 @@
 #include "launcher/boot/paid_time.h"
 
+#include <algorithm>
+
 #include "launcher/boot/keeper/say.h"
 
 namespace boot {
@@ -16,11 +18,16 @@ void look_at_clock(Boot& boot) {
   (void)boot.journal.observe(policy::ClockStrange{}, {.text = text});  // it never changes what is decided
 }
 
-policy::Decision record_time(Boot& boot) {
+base::Seconds take_unrecorded_time(Boot& boot) {
   look_at_clock(boot);
-  const base::Seconds passed = unrecorded_time(boot);
-  if (passed.count() <= 0) return policy::Run{};
+  const base::Seconds passed = std::max(unrecorded_time(boot), base::Seconds(0));
   boot.time_recorded += passed;
+  return passed;
+}
+
+policy::Decision record_time(Boot& boot) {
+  const base::Seconds passed = take_unrecorded_time(boot);
+  if (passed.count() == 0) return policy::Run{};
   return boot.journal.observe(policy::TimePassed{static_cast<std::uint64_t>(passed.count())});
 }
 

@@ -15,7 +15,10 @@ void look_at_clock(Boot& boot);
 
 base::Seconds unrecorded_time(const Boot& boot);
 
-// Writes the time since the last call. A budget that it uses up makes the decision a hold.
+// The time since the last call of either of these, for a record of another kind to tell.
+base::Seconds take_unrecorded_time(Boot& boot);
+
+// Writes it down. A budget that it uses up makes the decision a hold.
 policy::Decision record_time(Boot& boot);
 
 bool budget_is_spent(const Boot& boot);  // the unrecorded time included

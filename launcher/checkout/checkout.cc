@@ -115,7 +115,8 @@ class BringUp {
     }
     for (const Finding& finding : survey_.findings) {
       if (finding.kind != kLocalChanges && !finding.treatment.empty() && request_.say) {
-        request_.say(fmt::format("Found {}: {} {}", name(finding.kind), finding.where, finding.what));
+        const std::string where = finding.where == "." ? std::string() : finding.where + " ";
+        request_.say(fmt::format("Found {}: {}{}", name(finding.kind), where, finding.what));
       }
     }
     outcome_.findings = survey_.findings;

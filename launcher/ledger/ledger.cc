@@ -202,13 +202,19 @@ void clean(Facts& facts, const Ledger::Redact& redact) {
   }
 }
 
+std::uint64_t seconds_in(const policy::Observation& observation) {
+  if (const auto* time = std::get_if<policy::TimePassed>(&observation)) return time->seconds;
+  const auto* end = std::get_if<policy::AttemptEnded>(&observation);
+  return end != nullptr ? end->seconds : 0;
+}
+
 }  // namespace
 
 void remember(Memory& memory, const Record& record) {
   const Facts& facts = record.facts;
+  const std::uint64_t up = record.step ? seconds_in(record.step->observation) : 0;
   constexpr std::uint64_t month = 30ULL * 86'400;
-  const auto* time = record.step ? std::get_if<policy::TimePassed>(&record.step->observation) : nullptr;
-  if (time != nullptr) memory.up_milliseconds += static_cast<std::int64_t>(std::min(time->seconds, month)) * 1000;
+  memory.up_milliseconds += static_cast<std::int64_t>(std::min(up, month)) * 1000;
   if (record.kind == "published") memory.published = true;
   if (record.kind == "told-done") memory.told_done = true;
   memory.newest_wall_milliseconds = std::max(memory.newest_wall_milliseconds, record.wall_milliseconds);

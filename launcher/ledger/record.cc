@@ -85,6 +85,7 @@ struct WriteObservation {
     body["cause"] = policy::name(end.cause);
     body["fingerprint"] = end.fingerprint;
     body["older_checkpoint"] = end.older_checkpoint;
+    if (end.seconds != 0) body["seconds"] = end.seconds;
   }
   void operator()(const policy::LedgerFailed& failed) const { body["trouble"] = policy::name(failed.trouble); }
   void operator()(const policy::ConclusionFailed& failed) const {
@@ -103,7 +104,8 @@ bool read_into(policy::PhaseFailed& failed, const json& body) {
 bool read_into(policy::AttemptEnded& end, const json& body) {
   const auto cause = enumerator(body, "cause", policy::Cause::kUnknown);
   if (!cause) return false;
-  end = {*cause, body.value("fingerprint", std::uint64_t{0}), body.value("older_checkpoint", false)};
+  end = {*cause, body.value("fingerprint", std::uint64_t{0}), body.value("older_checkpoint", false),
+         body.value("seconds", std::uint64_t{0})};
   return true;
 }
 

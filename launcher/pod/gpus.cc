@@ -150,7 +150,8 @@ GpuReport NvidiaSmi::ask(base::Waiter& waiter, base::Seconds deadline) {
   return report;
 }
 
-void probe(GpuReport& report, const std::string& command, base::Waiter& waiter, base::Seconds deadline) {
+void probe(GpuReport& report, const std::string& command, base::Waiter& waiter, base::Seconds deadline,
+           const std::function<std::string(const base::Answer&)>& root_of) {
   std::vector<base::Program> programs;
   std::vector<Gpu*> probed;
   for (Gpu& gpu : report.gpus) {
@@ -167,7 +168,7 @@ void probe(GpuReport& report, const std::string& command, base::Waiter& waiter, 
     if (answer.state == Answer::State::kSilent) {
       probed[i]->trouble = fmt::format("the probe did not end within {} s", deadline.count());
     } else if (answer.state == Answer::State::kEnded && !answer.status.success()) {
-      const std::string said = answer.last_line();
+      const std::string said = root_of(answer);
       probed[i]->trouble = fmt::format("the probe failed ({}{}{})", answer.status.describe(), said.empty() ? "" : ": ",
                                        said.substr(0, 200));
     }

@@ -2,6 +2,7 @@
 // that is stuck in the driver at a time.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,7 +45,9 @@ class NvidiaSmi {
 
 // Runs `command` with sh for each GPU that has no trouble yet, with only that one visible, all at once. One for which
 // it fails or does not end has trouble. A dead GPU can pass nvidia-smi; it cannot pass the opening of a CUDA context.
-void probe(GpuReport& report, const std::string& command, base::Waiter& waiter, base::Seconds deadline);
+// `root_of` finds in its output what to say of one that failed.
+void probe(GpuReport& report, const std::string& command, base::Waiter& waiter, base::Seconds deadline,
+           const std::function<std::string(const base::Answer&)>& root_of = &base::Answer::last_line);
 
 // The newest Xid that the kernel's log tells of, as a phrase; empty where the log may not be read or has none.
 std::string newest_xid(base::Waiter& waiter);

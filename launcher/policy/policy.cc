@@ -128,6 +128,7 @@ void count_boot(History& history, const BootBegan& boot) {
 }
 
 void count_attempt_end(History& history, const AttemptEnded& end) {
+  count_time(history, end.seconds);
   history.attempt_open = false;
   if (end.cause == Cause::kFinished) {
     history.finished = true;

@@ -65,6 +65,7 @@ struct AttemptEnded {
   Cause cause = Cause::kUnknown;  // kFinished: done
   std::uint64_t fingerprint = 0;
   bool older_checkpoint = false;
+  std::uint64_t seconds = 0;  // passed since the last TimePassed, where that does not tell them itself
 };
 struct Preempted {};  // told to end (SIGTERM to PID 1)
 struct TimePassed {

@@ -136,12 +136,13 @@ static Cause classify(base::WaitStatus status, const std::string& lower) {
                                                                   "no matching distribution found",
                                                                   "could not find a version that satisfies",
                                                                   "max retries exceeded"};
-  static constexpr std::array<std::string_view, 14> kEnvironment = {"no space left on device",
+  static constexpr std::array<std::string_view, 15> kEnvironment = {"no space left on device",
                                                                     "disk quota exceeded",
                                                                     "uncorrectable",
                                                                     "ecc error",
                                                                     "cuda driver",
                                                                     "no cuda-capable",
+                                                                    "no cuda gpus are available",
                                                                     "no nvidia driver",
                                                                     "input/output error",
                                                                     "device-side hardware",
@@ -150,10 +151,20 @@ static Cause classify(base::WaitStatus status, const std::string& lower) {
                                                                     "xid (pci",
                                                                     "read-only file system",
                                                                     "stale file handle"};
-  static constexpr std::array<std::string_view, 12> kDeterministic = {
-      "syntaxerror", "importerror",      "modulenotfounderror", "nameerror",
-      "typeerror",   "keyerror",         "attributeerror",      "filenotfounderror",
-      "valueerror",  "indentationerror", "assertionerror",      "out of memory"};
+  static constexpr std::array<std::string_view, 14> kDeterministic = {"syntaxerror",
+                                                                      "importerror",
+                                                                      "modulenotfounderror",
+                                                                      "nameerror",
+                                                                      "typeerror",
+                                                                      "keyerror",
+                                                                      "attributeerror",
+                                                                      "filenotfounderror",
+                                                                      "valueerror",
+                                                                      "indentationerror",
+                                                                      "assertionerror",
+                                                                      "out of memory",
+                                                                      "device-side assert triggered",
+                                                                      "invalid device ordinal"};
   // What the machine did comes first: a CUDA error may be reported through a timed-out collective.
   if (contains_any(lower, kEnvironment)) return Cause::kEnvironment;
   if (contains_any(lower, kTransient)) return Cause::kTransient;
@@ -164,12 +175,20 @@ static Cause classify(base::WaitStatus status, const std::string& lower) {
   return Cause::kUnknown;
 }
 
+// PyTorch's message of a full GPU is 600 characters, of which the first two sentences matter.
+static std::string brief(const std::string& error) {
+  constexpr std::size_t kLengthMax = 200;
+  if (error.size() <= kLengthMax) return error;
+  const std::size_t word = error.rfind(' ', kLengthMax);
+  return error.substr(0, word == std::string::npos ? kLengthMax : word) + " …";
+}
+
 Failure describe_failure(base::WaitStatus status, std::string_view root_error, bool killed_for_memory) {
   Failure failure;
   std::string error(root_error.substr(0, 500));
   if (killed_for_memory)
     error = "the container's memory limit was reached and the kernel killed a process (out of memory)";
-  failure.text = error.empty() ? status.describe() : fmt::format("{}: {}", status.describe(), error);
+  failure.text = error.empty() ? status.describe() : fmt::format("{}: {}", status.describe(), brief(error));
   const std::string lower = lower_case(error);
   const std::string_view known = well_known(lower);
   failure.signature = fmt::format("{}|{}", status.describe(), known.empty() ? normalise(error) : std::string(known));

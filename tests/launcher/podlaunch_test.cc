@@ -32,6 +32,12 @@ TEST_F(Podlaunch, FirstBootClonesSetsUpTrainsAndTheSecondFindsTheRunFinished) {
   EXPECT_EQ(status()["best_step"], 3);
 }
 
+TEST_F(Podlaunch, TimeOfTheAttemptThatFinishesIsTraining) {
+  EXPECT_EQ(boot({"--on-complete", "exit"}, {"sleep", "2"}).status(), 0);
+  EXPECT_GE(status()["seconds_used"], 2);
+  EXPECT_GE(status()["seconds_paid"], status()["seconds_used"]);
+}
+
 TEST_F(Podlaunch, StepIsSkippedUntilAManifestChanges) {
   const Words extra{"--setup", "echo installed >> ../installed", "--on-complete", "exit"};
   const auto once = [&](const std::string& name) {

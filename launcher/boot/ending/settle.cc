@@ -62,7 +62,7 @@ struct CarryOut {
   Next operator()(const policy::Finish&) const { return conclude(boot); }
   Next operator()(const policy::Leave&) const { return leave(boot); }
   Next operator()(const policy::Exit& exit) const {
-    say("giving up: {} ({}). {}", exit.cause, policy::name(exit.reason), exit.remedy);
+    say("giving up ({}): {} {}", policy::name(exit.reason), exit.cause, exit.remedy);
     boot.exit_status = exit.code;
     return Next::kEnd;
   }

@@ -4,6 +4,8 @@
 #include "launcher/boot/phases/phases.h"
 #include "launcher/config/torchrun.h"
 #include "launcher/ledger/ledger.h"
+#include "launcher/training/failure.h"
+#include "launcher/training/lines.h"
 
 namespace boot {
 
@@ -61,12 +63,23 @@ static void name_the_gone(Boot& boot, const pod::GpuReport& report, pod::GpuVerd
   boot.gpus_seen.merge(there);
 }
 
+// The last line that PyTorch prints of a CUDA error is advice on debugging.
+static std::string root_error_of(const base::Answer& answer) {
+  training::RootError error;
+  training::Lines lines;
+  const auto see = [&](std::string_view line) { error.see(line); };
+  lines.feed(answer.output, see);
+  lines.finish(see);
+  return error.text().empty() ? answer.last_line() : std::string(error.text());
+}
+
 static pod::GpuVerdict look_closely(Boot& boot) {
   const pod::GpuNeed need = gpu_need(boot);
   if (need.wanted == 0) return {};
   if (!boot.gpus) look_at_gpus(boot);
   pod::GpuReport report = *std::exchange(boot.gpus, std::nullopt);
-  if (!boot.config.gpu_probe.empty()) pod::probe(report, boot.config.gpu_probe, boot.waiter, kProbeTakesAtMost);
+  if (!boot.config.gpu_probe.empty())
+    pod::probe(report, boot.config.gpu_probe, boot.waiter, kProbeTakesAtMost, root_error_of);
   pod::GpuVerdict verdict = pod::judge(report, need);
   if (report.state == pod::GpuReport::State::kAnswered) name_the_gone(boot, report, verdict);
   return verdict;

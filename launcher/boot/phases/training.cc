@@ -203,9 +203,9 @@ policy::Decision Attempt::judge(const training::Ended& ended, bool killed_for_me
   policy::AttemptEnded end{.cause = policy::Cause::kFinished, .fingerprint = 0, .older_checkpoint = now.whole > 1};
   if (is_done(ended)) {
     say_phase("training", "done: {}", ended.status.describe());
-    const policy::Decision decision = boot_.journal.observe(end, std::move(facts));
-    record_time(boot_);  // after the end: a budget that is just used up must not stand before it
-    return decision;
+    // In the same record: a budget that is just used up must not stand before the end.
+    end.seconds = static_cast<std::uint64_t>(take_unrecorded_time(boot_).count());
+    return boot_.journal.observe(end, std::move(facts));
   }
   record_time(boot_);
   if (ended.stop_signal != 0) {
