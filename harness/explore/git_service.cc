@@ -81,7 +81,8 @@ base::Result<void> place_git_service(pod::Materials& materials, const scenario::
   if (auto placed = pod::place_file(rules, ""); !placed) return placed;
   materials.network_rules["git"] = rules;
   materials.services.push_back({settings.simrun, "service", "faults", "--descriptor", fmt::format("{}", *front),
-                                "--port", fmt::format("{}", port), "--rules", rules, "--log", materials.answers_log});
+                                "--port", fmt::format("{}", port), "--rules", rules, "--log", materials.answers_log,
+                                "--service", "git"});
   return {};
 }
 

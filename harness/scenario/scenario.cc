@@ -22,6 +22,29 @@ std::string_view name(Outcome outcome) {
   return "unknown";
 }
 
+NetworkWay way_of(const NetworkFault& fault) {
+  if (fault.service == "pip") return NetworkWay::kCall;
+  if (fault.fault == "dns-failure") return NetworkWay::kLookUp;
+  if (fault.fault == "refuse") return NetworkWay::kConnection;
+  return fault.fault.ends_with("-pack") ? NetworkWay::kPack : NetworkWay::kRequest;
+}
+
+std::string_view name(NetworkWay way) {
+  switch (way) {
+    case NetworkWay::kLookUp:
+      return "look-up";
+    case NetworkWay::kConnection:
+      return "connection";
+    case NetworkWay::kRequest:
+      return "request";
+    case NetworkWay::kPack:
+      return "pack";
+    case NetworkWay::kCall:
+      return "call";
+  }
+  return "unknown";
+}
+
 std::string_view name(DiskKind kind) {
   switch (kind) {
     case DiskKind::kContainer:

@@ -132,6 +132,10 @@ struct NetworkFault {
   std::uint64_t bytes_per_second = 1024;  // of `slow`
   bool operator==(const NetworkFault&) const = default;
 };
+// What the requests are that a fault strikes, and by which it counts.
+enum class NetworkWay { kLookUp, kConnection, kRequest, kPack, kCall };
+NetworkWay way_of(const NetworkFault& fault);
+std::string_view name(NetworkWay way);
 // Both empty: a default file with numbered content.
 struct UpstreamCommit {
   std::string path;

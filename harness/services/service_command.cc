@@ -26,6 +26,7 @@ int run_service(const std::vector<std::string>& words) {
   faults->add_option("--port", proxy.port)->required();
   faults->add_option("--rules", proxy.rules)->required();
   faults->add_option("--log", proxy.log)->required();
+  faults->add_option("--service", proxy.service)->required();
   ProviderServer provider;
   CLI::App* api = app.add_subcommand("provider", "the provider's API over HTTPS");
   api->add_option("--certificate", provider.certificate)->required();

@@ -112,13 +112,15 @@ TEST(NetworkRule, SurvivesItsFile) {
   rule.fault.after_bytes = 11;
   rule.fault.after_percent = 12;
   rule.fault.bytes_per_second = 13;
+  rule.seen = 14;
+  rule.struck = 15;
   const auto read = pod::decode_network_rule(pod::encode(rule));
   ASSERT_TRUE(read);
   EXPECT_EQ(pod::encode(*read), pod::encode(rule));
   EXPECT_EQ(read->until, 90s);
+  EXPECT_EQ(read->seen, 14);
+  EXPECT_EQ(read->struck, 15);
   EXPECT_FALSE(pod::decode_network_rule("7 stall git"));
-  EXPECT_EQ(pod::rule_of_spoilt_line(pod::spoilt_line(rule, "GET /a")), 7);
-  EXPECT_FALSE(pod::rule_of_spoilt_line("GET /a 200 -"));
 }
 
 // --- What becomes of an answer -------------------------------------------------------------------------------------
@@ -224,7 +226,7 @@ class FaultProxyTest : public testing::Test {
     const int front = listen_anywhere(port_);
     children_.push_back(start([&] { serve_honestly(service); }));
     children_.push_back(start([&] {
-      const FaultProxy proxy{front, behind, folder_ / "rules", folder_ / "log"};
+      const FaultProxy proxy{front, behind, folder_ / "rules", folder_ / "log", "git"};
       ::_exit(run_fault_proxy(proxy));
     }));
     ::close(service);

@@ -18,8 +18,9 @@ bool NetworkRule::strike(Duration now) {
 
 std::string encode(const NetworkRule& rule) {
   const scenario::NetworkFault& fault = rule.fault;
-  return fmt::format("{} {} {} {} {} {} {} {} {}", rule.id, fault.fault, fault.service, fault.request, fault.times,
-                     rule.until.count(), fault.after_bytes, fault.after_percent, fault.bytes_per_second);
+  return fmt::format("{} {} {} {} {} {} {} {} {} {} {}", rule.id, fault.fault, fault.service, fault.request,
+                     fault.times, rule.until.count(), fault.after_bytes, fault.after_percent, fault.bytes_per_second,
+                     rule.seen, rule.struck);
 }
 
 std::optional<NetworkRule> decode_network_rule(const std::string& line) {
@@ -28,21 +29,14 @@ std::optional<NetworkRule> decode_network_rule(const std::string& line) {
   Duration::rep until = 0;
   std::istringstream words(line);
   words >> rule.id >> fault.fault >> fault.service >> fault.request >> fault.times >> until >> fault.after_bytes >>
-      fault.after_percent >> fault.bytes_per_second;
+      fault.after_percent >> fault.bytes_per_second >> rule.seen >> rule.struck;
   if (!words) return std::nullopt;
   rule.until = Duration(until);
   return rule;
 }
 
-static constexpr std::string_view kSpoilt = "spoilt by ";
-
 std::string spoilt_line(const NetworkRule& rule, const std::string& request) {
-  return fmt::format("{}{} {}: {}\n", kSpoilt, rule.id, rule.fault.fault, request);
-}
-
-std::optional<int> rule_of_spoilt_line(const std::string& line) {
-  if (!line.starts_with(kSpoilt)) return std::nullopt;
-  return std::atoi(line.c_str() + kSpoilt.size());
+  return fmt::format("spoilt by {} {}: {}\n", rule.id, rule.fault.fault, request);
 }
 
 }  // namespace pod

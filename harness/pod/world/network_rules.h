@@ -1,6 +1,7 @@
 // Which requests a fault of the network strikes. Pure: one rule for each fault that the timeline began, counted by
 // whoever sees the requests. Connections and names are counted by the world itself, answers by the fault proxy in front
-// of a service (harness/services/network), which reads its rules from a file.
+// of a service (harness/services/network), which reads its rules from a file and tells the world of each request, so
+// that the world's counts are the same.
 #pragma once
 
 #include <optional>
@@ -39,8 +40,7 @@ NetworkRule* strike(std::vector<NetworkRule>& rules, Duration now, Concerns conc
 std::string encode(const NetworkRule& rule);
 std::optional<NetworkRule> decode_network_rule(const std::string& line);
 
-// The line that a proxy writes into the log of answers for a request that it has spoilt, and the rule named there.
+// The line that a proxy writes into the log of answers for a request that it has spoilt.
 std::string spoilt_line(const NetworkRule& rule, const std::string& request);
-std::optional<int> rule_of_spoilt_line(const std::string& line);
 
 }  // namespace pod

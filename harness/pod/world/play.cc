@@ -95,6 +95,7 @@ void World::Play::begin_boot() {
   stage_->seed_randomness(static_cast<std::uint64_t>(number));
   end_cause_ = BootEnd::kOwnExit;
   ended_as_asked_.reset();
+  uses_in_boot_.clear();
   pay(true);
   write_provider_state();
 
@@ -200,7 +201,6 @@ void World::Play::end_boot(base::WaitStatus status) {
   boot.trace.read_set = observation_.take_read_set();
   boot.trace.unobserved.assign(stage_->not_covered().begin(), stage_->not_covered().end());
   boot.trace.answers = take_answers();
-  boot.disturbed = take_spoilt_answers(boot.trace.answers) || boot.disturbed;
   event(EventKind::kBootEnd, status.describe());
   if (materials_.points != nullptr) materials_.points->boot_ended(boot.number);
   plan_next_boot(boot);
@@ -305,7 +305,7 @@ void World::Play::finish_record() {
     boot.end = now();
     boot.best_step_after = best_step_;
     boot.trace.answers = take_answers();
-    boot.disturbed = take_spoilt_answers(boot.trace.answers) || disturbed_;
+    boot.disturbed = disturbed_;
     note_starts(boot);
   }
   if (attempt_) record_.attempts[*attempt_].end = now();

@@ -112,7 +112,10 @@ class World::Play : public stage::Watcher {
   bool strikes(Concerns concerns);
   int pip_mark(const std::string& what);
   std::vector<std::string> take_answers();
-  bool take_spoilt_answers(const std::vector<std::string>& answers);
+  int network_mark(const std::string& what);
+  void note_use(const std::string& service, scenario::NetworkWay way, const std::string& text);
+  void publish(const NetworkRule& rule);
+  void publish_network_rules();
   bool network_may_change() const;
   bool network_heals_later() const;
   void report_idle_network_rules();
@@ -160,8 +163,9 @@ class World::Play : public stage::Watcher {
   bool network_down_ = false;
   std::vector<NetworkRule> network_rules_;  // all that ever began
   std::string struck_fault_;                // the last one that the world itself answered with
-  int pip_failures_left_ = 0;               // -1: all
-  int due_later_ = 0;                       // actions that follow their moment, and disks that will be well again
+  std::map<std::pair<std::string, scenario::NetworkWay>, int> uses_in_boot_;
+  int pip_failures_left_ = 0;  // -1: all
+  int due_later_ = 0;          // actions that follow their moment, and disks that will be well again
   const bool disks_can_fail_;
   std::map<int, scenario::GpuFaultKind> gpu_faults_;  // by index; of this host's GPUs
   scenario::NvidiaSmiKind nvidia_smi_ = scenario::NvidiaSmiKind::kWorks;

@@ -20,6 +20,7 @@ void World::Play::changed(const stage::Change& change, long result) {
 std::string World::Play::moment() const {
   std::string fired;
   for (const auto& line : timeline_.pending()) fired += line + ";";
+  for (const NetworkRule& rule : network_rules_) fired += fmt::format("rule {} {};", rule.seen, rule.struck);
   return fmt::format("boot {} pod {} attempt {} finished {} precious {} network {} pip {} pending {}",
                      record_.boots.size(), pod_number_, attempt_.has_value(), finished_, record_.precious.size(),
                      !network_down_, pip_failures_left_, fired);
@@ -62,6 +63,11 @@ base::Result<WorldRecord> World::Play::branch(Branch branch) {
   if (!disks) return base::fail(disks.error());
   disks_ = std::move(*disks);
   if (auto done = branch.fill(*disks_); !done) return base::fail(done.error());
+  publish_network_rules();
+  for (const auto& fault : branch.network) {
+    event(EventKind::kFault, describe(fault));
+    do_action(fault);
+  }
   if (auto done = start_services(); !done) return base::fail(done.error());
   if (branch.fault.empty()) {
     launch_boot();

@@ -63,6 +63,7 @@ void World::Play::executed(const stage::Process& process) {
 int World::Play::mark(const stage::Process& process, const std::string& what) {
   if (what.starts_with("pip")) return pip_mark(what);
   if (what.starts_with("provider/")) return provider_mark(what.substr(9));
+  if (what.starts_with("network/")) return network_mark(what.substr(8));
   const auto slash = what.find('/');
   if (slash == std::string::npos) return ENOENT;
   return trainer_mark(process, what.substr(0, slash), std::atoi(what.c_str() + slash + 1));

@@ -26,6 +26,14 @@ struct Hands {
   std::function<base::Result<std::string>(const std::string& pattern, const scenario::FileDamage&)> damage_file;
 };
 
+// Something that a program of the pod wanted of the network, about to be answered.
+struct NetworkUse {
+  std::string service;
+  scenario::NetworkWay way = scenario::NetworkWay::kRequest;
+  std::string text;  // "GET /path"
+  int number = 1;    // of this service and way, within the boot
+};
+
 // Who is told of the fault points of a play, and of everything else that moves its disks. At each of these moments
 // nothing of the pod runs that is not in a call of its own, and the process may fork: the child can go on with the play
 // on disks of its own by World::branch().
@@ -39,6 +47,8 @@ class PointWatcher {
   virtual stage::Order changing(const stage::Change& change) = 0;
   virtual void changed(const stage::Change& change, long result) = 0;
   virtual void boot_ended(int boot) = 0;
+  // Not a moment to fork at.
+  virtual void asked(const NetworkUse&) {}
 };
 
 // What a world is made of besides its scenario.
@@ -66,6 +76,7 @@ struct Branch {
   Materials materials;                                   // of a world of its own; the scenario is the same
   std::function<base::Result<void>(const Disks&)> fill;  // puts the branch's disks, which are empty, into their state
   std::string fault;  // for the record; not empty: the running boot ends here, by SIGKILL. Empty: the boot begins.
+  std::vector<scenario::NetworkFault> network;  // that begin now
 };
 
 class World {

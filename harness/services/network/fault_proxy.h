@@ -11,6 +11,7 @@ struct FaultProxy {
   int port = 0;         // where the service listens, on the loopback
   std::string rules;    // a file; each line is a pod::NetworkRule, and lines are added while the world runs
   std::string log;      // the log of answers; gets a line for each request that is spoilt
+  std::string service;  // its name, for the world, which is told of each request by a mark
 };
 
 // Serves until the process is ended from outside. Returns an exit status, with a message on standard error, only when
