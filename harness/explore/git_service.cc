@@ -55,9 +55,9 @@ std::string upstream_path(const pod::Materials& materials, const scenario::Scena
   return materials.folder + "/upstream/" + split_url(scenario.repository.url).second;
 }
 
-void name_git_host(pod::Materials& materials, const scenario::Scenario& scenario) {
+void name_git_host(pod::Materials& materials, const scenario::Scenario& scenario, const Settings& settings) {
   // Only where a name may become unknown is there a name at all: to look it up is work that every boot would pay for.
-  const bool by_name = has_fault(scenario, {"dns-failure"}, false);
+  const bool by_name = settings.network_may_fail || has_fault(scenario, {"dns-failure"}, false);
   materials.files["/etc/gitconfig"] =
       fmt::format("[url \"http://{}:{}/\"]\n\tinsteadOf = {}\n[init]\n\tdefaultBranch = main\n",
                   by_name ? kGitHostName : "127.0.0.1", kGitPort, split_url(scenario.repository.url).first);
@@ -68,7 +68,7 @@ base::Result<void> place_git_service(pod::Materials& materials, const scenario::
                                      const Settings& settings) {
   materials.upstream_path = upstream_path(materials, scenario);
   materials.service_ports["git"] = kGitPort;
-  const bool behind_proxy = has_fault(scenario, {"refuse", "dns-failure"}, true);
+  const bool behind_proxy = settings.network_may_fail || has_fault(scenario, {"refuse", "dns-failure"}, true);
   const int port = behind_proxy ? kGitPortBehindProxy : kGitPort;
   const auto socket = listen_on_loopback(port, materials);
   if (!socket) return base::fail(socket.error());

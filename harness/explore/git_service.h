@@ -18,7 +18,7 @@ base::Result<int> listen_on_loopback(int port, pod::Materials& materials);
 std::string upstream_path(const pod::Materials& materials, const scenario::Scenario& scenario);
 
 // The pod's own files that lead its programs there.
-void name_git_host(pod::Materials& materials, const scenario::Scenario& scenario);
+void name_git_host(pod::Materials& materials, const scenario::Scenario& scenario, const Settings& settings);
 
 // The services and the sockets that they listen on.
 base::Result<void> place_git_service(pod::Materials& materials, const scenario::Scenario& scenario,

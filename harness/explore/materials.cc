@@ -81,7 +81,7 @@ base::Result<pod::Materials> gather(const scenario::Scenario& scenario, const Se
   materials.hands.edit = faults::apply_user_edit;
   materials.hands.damage_file = faults::damage_file;
   const std::string fixture = settings.fixtures + "/repositories/" + scenario.repository.fixture;
-  name_git_host(materials, scenario);
+  name_git_host(materials, scenario, settings);
   if (auto named = name_provider(materials, scenario); !named) return base::fail(named.error());
   if (auto made = faults::make_upstream(upstream_path(materials, scenario), fixture, scenario.repository.branch,
                                         settings.epoch_seconds);

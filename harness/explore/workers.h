@@ -16,7 +16,8 @@ struct Settings {
   std::string podlaunch;  // the binary that lies in the pod's path; empty where there is none
   std::string simrun;     // this program, to start services from
   std::int64_t epoch_seconds = 1'767'225'600;
-  bool podlaunch_given = false;  // --podlaunch: replay lines repeat it
+  bool network_may_fail = false;  // also where no timeline says so: services have names, and proxies in front of them
+  bool podlaunch_given = false;   // --podlaunch: replay lines repeat it
   std::string status_of_run;  // ask that podlaunch what it remembers of this run, for ScenarioResult::launcher_status
   bool keep = false;          // keep the folder of every world, not only of those that failed
   bool keep_failures = true;

@@ -122,9 +122,8 @@ std::string known_models() {
 
 int sweep_command(const std::vector<std::string>& words, const explore::Settings& settings) {
   CLI::App app{
-      "Plays a scenario once, then breaks it at every call that changes a disk, in every way, and asks all oracles "
-      "each "
-      "time. PASS (0), FAIL (1), UNKNOWN (2) or SETUP ERROR (3).",
+      "Plays a scenario once, then breaks it at every call that changes a disk and at every request of the network, in "
+      "every way, and asks all oracles each time. PASS (0), FAIL (1), UNKNOWN (2) or SETUP ERROR (3).",
       "simrun sweep"};
   std::vector<std::string> files;
   std::vector<std::string> kinds;
@@ -142,6 +141,9 @@ int sweep_command(const std::vector<std::string>& words, const explore::Settings
   app.add_option("--at", options.at, "only fault points whose address this regular expression finds");
   app.add_option("--worlds", worlds, "at most this many worlds, drawn by the seed and spread over the kinds");
   app.add_option("--doubles", doubles, "at most this many pairs of kills (default: one for each kill)");
+  app.add_option("--places", options.places, "within each answer of a service, for faults of the network")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
   app.add_option("--budget", options.budget_seconds, "seconds after which no further world begins");
   app.add_option("--seed", options.seed, "of what is drawn")->capture_default_str();
   app.add_option("-j,--jobs", options.workers, "worlds side by side (default: one a processor)")

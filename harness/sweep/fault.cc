@@ -22,6 +22,8 @@ std::string_view name(Kind kind) {
       return "power";
     case Kind::kDouble:
       return "double";
+    case Kind::kNetwork:
+      return "network";
   }
   return "";
 }
@@ -36,6 +38,12 @@ std::optional<Kind> find_kind(std::string_view text) {
 std::string error_name(int error) {
   const char* text = ::strerrorname_np(error);
   return text == nullptr ? fmt::format("errno {}", error) : text;
+}
+
+static std::string network_text(const scenario::NetworkFault& network) {
+  std::string text = network.fault;
+  if (network.after_percent > 0) text += fmt::format(" after {}%", network.after_percent);
+  return text + (network.times == 1 ? ", once," : " from there on for two minutes");
 }
 
 std::string Fault::text() const {
@@ -53,6 +61,8 @@ std::string Fault::text() const {
       return fmt::format("power cut ({}, image {}) after {}", model, image, where);
     case Kind::kDouble:
       return fmt::format("killed {} {}, and again {} points into the next boot", moment, where, second);
+    case Kind::kNetwork:
+      return fmt::format("{} at {}", network_text(network), where);
   }
   return where;
 }
@@ -81,6 +91,15 @@ std::string to_json(const Fault& fault) {
       json["image"] = fault.image;
       json["seed"] = fault.seed;
       break;
+    case Kind::kNetwork:
+      json["network"] = {{"fault", fault.network.fault},
+                         {"service", fault.network.service},
+                         {"request", fault.network.request},
+                         {"times", fault.network.times},
+                         {"after", fault.network.after_percent},
+                         {"rate", fault.network.bytes_per_second},
+                         {"nanoseconds", fault.network.lasting.count()}};
+      break;
     case Kind::kShortWrite:
       break;
   }
@@ -92,6 +111,17 @@ static int find_error(const std::string& text) {
     if (error_name(error) == text) return error;
   }
   return 0;
+}
+
+// Throws what the library throws.
+static scenario::NetworkFault network_from_json(const nlohmann::json& json) {
+  return {.fault = json.at("fault"),
+          .service = json.at("service"),
+          .request = json.at("request"),
+          .times = json.at("times"),
+          .lasting = scenario::Duration(json.at("nanoseconds").get<scenario::Duration::rep>()),
+          .after_percent = json.at("after"),
+          .bytes_per_second = json.at("rate")};
 }
 
 base::Result<Fault> fault_from_json(const std::string& text) {
@@ -115,6 +145,7 @@ base::Result<Fault> fault_from_json(const std::string& text) {
     fault.image = json.value("image", 0U);
     fault.seed = json.value("seed", std::uint64_t{0});
     fault.second = json.value("second", 0);
+    if (fault.kind == Kind::kNetwork) fault.network = network_from_json(json.at("network"));
     return fault;
   } catch (const nlohmann::json::exception& problem) {
     return wrong(std::string("the case is not complete: ") + problem.what());

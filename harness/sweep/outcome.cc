@@ -33,6 +33,7 @@ std::string to_json(const Outcome& outcome) {
               {"applies", outcome.applies},
               {"points", outcome.points},
               {"points-by-process", outcome.points_by_process},
+              {"network-points", outcome.network_points},
               {"tallies", tallies},
               {"failures", failures},
               {"not-covered", outcome.not_covered},
@@ -54,6 +55,7 @@ base::Result<Outcome> outcome_from_json(const std::string& text) {
     outcome.applies = all.at("applies");
     outcome.points = all.at("points");
     outcome.points_by_process = all.at("points-by-process").get<std::map<std::string, std::size_t>>();
+    outcome.network_points = all.at("network-points").get<std::map<std::string, std::size_t>>();
     for (const auto& [name, tally] : all.at("tallies").items()) {
       outcome.tallies[name] = {tally.at("faults"), tally.at("planned"), tally.at("played"),
                                tally.at("failed"), tally.at("unknown"), tally.at("drawn")};

@@ -47,6 +47,18 @@ void Plan::add_errors(const Recorder& recorder, const std::map<int, std::size_t>
   }
 }
 
+// Their points are numbered after those of the disks.
+void Plan::add_network(const std::vector<NetworkPoint>& points, const std::map<int, std::size_t>& zygote_of_boot,
+                       std::size_t first_index) {
+  for (std::size_t index = 0; index < points.size(); ++index) {
+    for (const Fault& fault : network_faults(points[index], options_.places)) {
+      add({fault, zygote_of_boot.at(points[index].address.boot), "network, " + fault.network.fault,
+           first_index + index},
+          /*fresh=*/true);
+    }
+  }
+}
+
 void Plan::add_doubles(std::size_t points_in_a_boot) {
   std::vector<PlannedWorld> kills;
   std::ranges::copy_if(worlds_, std::back_inserter(kills),
@@ -62,11 +74,12 @@ void Plan::add_doubles(std::size_t points_in_a_boot) {
   }
 }
 
-void Plan::choose(std::size_t point_count) {
+void Plan::choose() {
   std::mt19937_64 random(mix(options_.seed, 0x5eed));
-  if (options_.points && *options_.points < point_count) {
-    std::vector<std::size_t> all(point_count);
-    for (std::size_t i = 0; i < point_count; ++i) all[i] = i;
+  std::set<std::size_t> points;
+  for (const PlannedWorld& world : worlds_) points.insert(world.point);
+  if (options_.points && *options_.points < points.size()) {
+    std::vector<std::size_t> all(points.begin(), points.end());
     std::shuffle(all.begin(), all.end(), random);
     const std::set<std::size_t> chosen(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(*options_.points));
     std::erase_if(worlds_, [&](const PlannedWorld& world) { return !chosen.contains(world.point); });
@@ -80,7 +93,10 @@ void Plan::choose(std::size_t point_count) {
   const bool partly = options_.budget_seconds > 0 || (options_.worlds && *options_.worlds < worlds_.size());
   if (partly) {
     std::map<std::string, std::vector<PlannedWorld>> by_tally;
-    for (auto& world : worlds_) by_tally[world.tally].push_back(std::move(world));
+    for (auto& world : worlds_) {
+      const bool network = world.fault.kind == Kind::kNetwork;  // many tallies, of few worlds each
+      by_tally[network ? std::string(name(Kind::kNetwork)) : world.tally].push_back(std::move(world));
+    }
     const std::size_t count = worlds_.size();
     worlds_.clear();
     for (auto& [tally, worlds] : by_tally) std::shuffle(worlds.begin(), worlds.end(), random);

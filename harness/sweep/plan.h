@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/sweep/network_plan.h"
 #include "harness/sweep/session.h"
 #include "harness/sweep/zygote.h"
 
@@ -28,10 +29,12 @@ class Plan {
   void add(PlannedWorld world, bool fresh);
   // Worlds that replay the boots, once all points are known.
   void add_errors(const Recorder& recorder, const std::map<int, std::size_t>& zygote_of_boot, const pod::Disks& disks);
+  void add_network(const std::vector<NetworkPoint>& points, const std::map<int, std::size_t>& zygote_of_boot,
+                   std::size_t first_index);
   // Second kills: each draws one of the kill worlds.
   void add_doubles(std::size_t points_in_a_boot);
   // Leaves what the options ask for, and puts it into the order of playing.
-  void choose(std::size_t point_count);
+  void choose();
 
   const std::vector<PlannedWorld>& worlds() const { return worlds_; }
   std::map<std::string, Tally>& tallies() { return tallies_; }

@@ -8,6 +8,7 @@
 #include "harness/pod/isolation.h"
 #include "harness/report/json.h"
 #include "harness/sweep/injector.h"
+#include "harness/sweep/network_plan.h"
 #include "harness/sweep/persistence.h"
 #include "harness/sweep/zygote.h"
 
@@ -31,8 +32,9 @@ oracle::ScenarioResult play(const Backstage& backstage, const Job& job, const Mo
   branch.materials.points = nullptr;
   if (auto placed = explore::place_services(branch.materials, scenario, *backstage.settings, *folder); !placed)
     return broken(placed.error());
-  const bool replays = fault.kind == Kind::kErrno || fault.kind == Kind::kShortWrite;
+  const bool replays = fault.replays_boot();
   if (!replays) branch.fault = fault.text();
+  if (fault.kind == Kind::kNetwork) branch.network = {fault.network};
   Image image = backstage.recorder->image();
   if (fault.kind == Kind::kPower) {
     auto found =
@@ -44,7 +46,8 @@ oracle::ScenarioResult play(const Backstage& backstage, const Job& job, const Mo
   }
   branch.fill = [&image](const pod::Disks& disks) { return write_disks(image, disks); };
   Injector injector(*backstage.world, fault, moment.boot);
-  if (replays || fault.kind == Kind::kDouble) branch.materials.points = &injector;
+  const bool injects = fault.kind != Kind::kNetwork && (replays || fault.kind == Kind::kDouble);
+  if (injects) branch.materials.points = &injector;
 
   // The injector is told of the boot that it is in once the branch has its disks.
   if (replays) {
@@ -58,8 +61,9 @@ oracle::ScenarioResult play(const Backstage& backstage, const Job& job, const Mo
   if (!record) return broken(record.error());
   record->final_path = scenario.trainer.checkpoint_folder + "/final.json";
   record->reference_final = backstage.reference_final;
-  auto result = oracle::judge(scenario, *record);
-  if (branch.materials.points != nullptr || replays || fault.kind == Kind::kDouble) {
+  auto result = fault.kind == Kind::kNetwork ? oracle::judge(expected_with(fault.network, scenario), *record)
+                                             : oracle::judge(scenario, *record);
+  if (injects) {
     brief.came_to_pass = injector.came_to_pass();
     brief.points_after = injector.points_of_first_boot();
   }

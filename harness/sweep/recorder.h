@@ -33,6 +33,7 @@ class Recorder : public pod::PointWatcher {
   struct Ears {
     std::function<void(int boot)> boot_begins;                 // disks and log stand as the boot finds them
     std::function<void(std::size_t point, bool after)> point;  // about to be made, or returned
+    std::function<void(const pod::NetworkUse& use)> asked;     // not a moment to fork at
   };
   explicit Recorder(Ears ears) : ears_(std::move(ears)) {}
   // Before the play; the world outlives the recorder's use.
@@ -43,6 +44,9 @@ class Recorder : public pod::PointWatcher {
   stage::Order changing(const stage::Change& change) override;
   void changed(const stage::Change& change, long result) override;
   void boot_ended(int boot) override;
+  void asked(const pod::NetworkUse& use) override {
+    if (ears_.asked) ears_.asked(use);
+  }
   // Compares for the last time.
   void finish();
 

@@ -31,6 +31,8 @@ std::string render(const Swept& swept, bool interrupted) {
   if (!outcome.error.empty()) return text + fmt::format("SETUP ERROR  {}\n", outcome.error);
   text += fmt::format("  {} fault points, recorded in {:.1f} s\n", outcome.points, outcome.seconds_recording);
   for (const auto& [process, count] : outcome.points_by_process) text += fmt::format("    {:>6}  {}\n", count, process);
+  for (const auto& [what, count] : outcome.network_points)
+    text += fmt::format("    {:>6}  {} of the network\n", count, what);
   text += fmt::format("  {:<24}{:>9}{:>9}{:>9}{:>9}{:>9}\n", "", "faults", "worlds", "played", "failed", "unknown");
   for (const auto& [name, tally] : outcome.tallies) {
     text += fmt::format("  {:<24}{:>9}{:>9}{:>9}{:>9}{:>9}{}\n", name, tally.faults, tally.planned, tally.played,

@@ -57,18 +57,25 @@ void allow_many_descriptors() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+explore::Settings with_network(explore::Settings settings, const Options& options) {
+  settings.network_may_fail =
+      options.only ? options.only->kind == Kind::kNetwork : options.kinds.contains(Kind::kNetwork);
+  return settings;
+}
+
 class Session {
  public:
   Session(const scenario::Scenario& scenario, const explore::Settings& settings, const Options& options,
           const Progress& progress)
       : given_(scenario),
         scenario_(whatever_happens(scenario)),
-        settings_(settings),
+        settings_(with_network(settings, options)),
         options_(options),
         progress_(progress),
         plan_(options),
         recorder_({.boot_begins = [this](int boot) { boot_begins(boot); },
-                   .point = [this](std::size_t point, bool after) { at_point(point, after); }}),
+                   .point = [this](std::size_t point, bool after) { at_point(point, after); },
+                   .asked = [this](const pod::NetworkUse& use) { network_.add(use, backstage_.world->now()); }}),
         zygotes_(backstage_) {}
 
   Outcome run() {
@@ -128,8 +135,14 @@ class Session {
     outcome_.points = recorder_.points().size();
     for (const auto& point : recorder_.points()) ++outcome_.points_by_process[point.address.process];
     outcome_.not_covered.assign(recorder_.not_covered().begin(), recorder_.not_covered().end());
-    if (!options_.only && (options_.kinds.contains(Kind::kErrno) || options_.kinds.contains(Kind::kShortWrite)))
+    if (wants(Kind::kNetwork)) {
+      for (const auto& point : network_.all())
+        ++outcome_.network_points[point.address.process + " " + point.address.syscall];
+    }
+    if (!options_.only && (wants(Kind::kErrno) || wants(Kind::kShortWrite)))
       plan_.add_errors(recorder_, zygote_of_boot_, world.disks());
+    if (!options_.only && wants(Kind::kNetwork))
+      plan_.add_network(network_.all(), zygote_of_boot_, recorder_.points().size());
     backstage_.world = nullptr;
     return true;
   }
@@ -148,7 +161,8 @@ class Session {
 
   bool reached(const Address& address) const {
     return std::ranges::any_of(recorder_.points(),
-                               [&](const Point& point) { return point.address == address && point.done; });
+                               [&](const Point& point) { return point.address == address && point.done; }) ||
+           std::ranges::any_of(network_.all(), [&](const NetworkPoint& point) { return point.address == address; });
   }
 
   // --- While the play is recorded ------------------------------------------------------------------------------------
@@ -161,17 +175,16 @@ class Session {
       }
     }
     boot_ = boot;
+    network_.boot_begins(boot, backstage_.world->now());
     feed_models();
     refresh_upstream();
     zygote_here_.reset();
-    if (wants(Kind::kErrno) || wants(Kind::kShortWrite)) {
+    if (wants(Kind::kErrno) || wants(Kind::kShortWrite) || wants(Kind::kNetwork)) {
       zygote_of_boot_[boot] = zygotes_.fork_here({boot, 0});
-      if (options_.only && options_.only->point.boot == boot && replays_boot(*options_.only))
+      if (options_.only && options_.only->point.boot == boot && options_.only->replays_boot())
         plan_.add({*options_.only, zygote_of_boot_[boot], std::string(name(options_.only->kind)), 0}, true);
     }
   }
-
-  static bool replays_boot(const Fault& fault) { return fault.kind == Kind::kErrno || fault.kind == Kind::kShortWrite; }
 
   bool wants(Kind kind) const { return options_.only ? options_.only->kind == kind : options_.kinds.contains(kind); }
 
@@ -203,7 +216,7 @@ class Session {
     fault.point = point.address;
     fault.after = after;
     if (options_.only) {
-      if (options_.only->point == fault.point && !replays_boot(*options_.only) &&
+      if (options_.only->point == fault.point && !options_.only->replays_boot() &&
           (options_.only->kind == Kind::kPower ? after : options_.only->after == after))
         plan_.add({*options_.only, zygote(point.ops_after - point.ops_before), "replay", index}, true);
       return;
@@ -249,7 +262,7 @@ class Session {
     std::size_t most = 0;
     for (const auto& [boot, count] : points_of_boot) most = std::max(most, count);
     if (wants(Kind::kDouble)) plan_.add_doubles(most);
-    plan_.choose(recorder_.points().size());
+    plan_.choose();
   }
 
   void play() {
@@ -316,7 +329,7 @@ class Session {
 
   const scenario::Scenario& given_;
   const scenario::Scenario scenario_;
-  const explore::Settings& settings_;
+  const explore::Settings settings_;
   const Options& options_;
   const Progress& progress_;
   Outcome outcome_;
@@ -327,6 +340,7 @@ class Session {
   std::vector<PersistenceModel> models_;
   std::size_t fed_ = 0;
   Recorder recorder_;
+  NetworkPoints network_;
   Zygotes zygotes_;
   int boot_ = 0;
   std::optional<std::size_t> zygote_here_;

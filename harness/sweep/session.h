@@ -21,12 +21,13 @@
 namespace sweep {
 
 struct Options {
-  std::set<Kind> kinds{Kind::kKill, Kind::kErrno, Kind::kShortWrite, Kind::kPower, Kind::kDouble};
+  std::set<Kind> kinds{std::begin(kAllKinds), std::end(kAllKinds)};
   std::set<std::string> models;        // of power cuts; empty: all
   std::optional<std::size_t> points;   // at most this many, drawn by the seed
   std::string at;                      // a regular expression: only fault points whose address it finds
   std::optional<std::size_t> worlds;   // the same, of worlds
   std::optional<std::size_t> doubles;  // pairs of kills; default: as many as there are worlds with one
+  int places = 3;                      // within each answer, for faults of the network
   double budget_seconds = 0;           // real time for worlds; 0: until all are played
   std::uint64_t seed = 1;
   int workers = 1;
@@ -56,6 +57,7 @@ struct Outcome {
   bool applies = true;  // replay: the case's fault point was reached
   std::size_t points = 0;
   std::map<std::string, std::size_t> points_by_process;
+  std::map<std::string, std::size_t> network_points;  // "git request": how many there were
   std::map<std::string, Tally> tallies;
   std::vector<Failure> failures;  // and what is unknown
   std::vector<std::string> not_covered;

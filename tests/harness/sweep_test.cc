@@ -94,6 +94,19 @@ TEST_F(Sweep, ShortWritesFindAProgramThatTrustsTheCount) {
   EXPECT_EQ(simrun("replay " + first_case()), 1) << output_;
 }
 
+// It outlasts every fault but those that leave it waiting.
+TEST_F(Sweep, TheNetworkFindsAWaitWithoutALimitAndNothingElse) {
+  EXPECT_EQ(sweep("clones_without_a_limit", "--kinds network --at 'request GET' --places 1"), 1) << output_;
+  EXPECT_EQ(report().at("network-points").at("git request"), 3);
+  for (const auto& [name, tally] : report().at("tallies").items()) {
+    const int expected = name == "network, half-open" ? 2 : name == "network, stall" ? 1 : 0;
+    EXPECT_EQ(tally.at("failed"), expected) << name << "\n" << output_;
+    EXPECT_EQ(tally.at("unknown"), 0) << name << "\n" << output_;
+  }
+  EXPECT_EQ(simrun("replay " + first_case()), 1) << output_;
+  EXPECT_THAT(output_, HasSubstr("waits in"));
+}
+
 TEST_F(Sweep, ACaseWhoseFaultPointIsGoneNoLongerApplies) {
   EXPECT_EQ(sweep("trusts_write_counts", "--kinds short"), 1) << output_;
   auto changed = load_case(first_case());
