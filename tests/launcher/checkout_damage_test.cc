@@ -113,6 +113,20 @@ TEST(QuickBoot, MendsACommitThatIsCutOff) {
   EXPECT_TRUE(world.fsck_is_clean()) << world.fsck() << describe(outcome);
 }
 
+// What a rebase set aside is named by nothing but its own folder.
+TEST(TornRebase, KeepsWhatItHadSetAside) {
+  LivedIn world(Storage::kLoose);
+  write_file(world.path / "train.py", "# MARK of an autostash\n");
+  world.must("cd " + world.path.string() +
+             " && mkdir .git/rebase-merge && git stash create > .git/rebase-merge/autostash && : > "
+             ".git/rebase-merge/head-name && git checkout train.py");
+  const auto outcome = bring_up(deep_request(world));
+  ASSERT_TRUE(outcome) << describe(outcome);
+  const std::string rescued = world.git("for-each-ref --format='%(refname)' refs/podlaunch/rescue");
+  ASSERT_NE(rescued.find("autostash"), std::string::npos) << rescued << describe(outcome);
+  EXPECT_NE(world.git("show " + World::trimmed(rescued) + ":train.py").find("MARK of an autostash"), std::string::npos);
+}
+
 bool head_s_tree_is_whole(const LivedIn& world) {
   return shell("git -C " + world.path.string() + " archive HEAD > /dev/null").status == 0;
 }

@@ -46,15 +46,13 @@ class Damager {
       return fs::exists(path) ? std::optional(path) : std::nullopt;
     }
     if (const auto extension = extension_beside_pack(named)) {
-      std::optional<fs::path> largest;
-      std::error_code error;
-      for (fs::directory_iterator entry(root_ / ".git/objects/pack", error), end; !error && entry != end; ++entry) {
-        if (entry->path().extension() != ".pack") continue;
-        if (!largest || fs::file_size(entry->path()) > fs::file_size(*largest)) largest = entry->path();
-      }
-      if (largest) largest->replace_extension(*extension);
-      return largest;
+      auto pack = largest_in(".git/objects/pack", "pack-", ".pack");
+      if (pack) pack->replace_extension(*extension);
+      return pack;
     }
+    if (named == "pack-times:") return largest_in(".git/objects/pack", "pack-", ".mtimes");
+    if (named == "commit-graph-layer:") return largest_in(".git/objects/info/commit-graphs", "graph-", ".graph");
+    if (named == "shared-index:") return largest_in(".git", "sharedindex.", {});
     return root_ / named;
   }
 
@@ -109,6 +107,18 @@ class Damager {
         {"pack:", ".pack"}, {"pack-index:", ".idx"}, {"pack-reverse-index:", ".rev"}, {"pack-bitmap:", ".bitmap"}};
     const auto found = extensions.find(named);
     return found == extensions.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  std::optional<fs::path> largest_in(const std::string& folder, std::string_view prefix,
+                                     const std::optional<std::string>& extension) const {
+    std::optional<fs::path> largest;
+    std::error_code error;
+    for (fs::directory_iterator entry(root_ / folder, error), end; !error && entry != end; ++entry) {
+      const fs::path& path = entry->path();
+      if (!path.filename().string().starts_with(prefix) || (extension && path.extension() != *extension)) continue;
+      if (!largest || fs::file_size(path) > fs::file_size(*largest)) largest = path;
+    }
+    return largest;
   }
 
   static void replace(const fs::path& path, const std::string& contents) {

@@ -120,6 +120,25 @@ Reflog parse_reflog(std::string_view contents) {
   return log;
 }
 
+Grafts parse_grafts(std::string_view contents) {
+  Grafts grafts;
+  for_each_line(contents, [&](std::string_view line) {
+    while (!line.empty() && (line.back() == '\n' || line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+    if (line.empty() || line.front() == '#') return;
+    while (true) {
+      const auto id = id_of(line.substr(0, GIT_OID_HEXSZ));
+      if (!id || (line.size() > GIT_OID_HEXSZ && line[GIT_OID_HEXSZ] != ' ')) {
+        grafts.damaged = true;
+        return;
+      }
+      grafts.ids.push_back(*id);
+      if (line.size() <= GIT_OID_HEXSZ) return;
+      line.remove_prefix(GIT_OID_HEXSZ + 1);
+    }
+  });
+  return grafts;
+}
+
 std::vector<std::string> loose_ref_names(const fs::path& git_folder) {
   return files_under("", git_folder, git_folder / "refs");
 }

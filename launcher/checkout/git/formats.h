@@ -39,6 +39,13 @@ struct Reflog {
 };
 Reflog parse_reflog(std::string_view contents);
 
+// info/grafts: lines of a commit and the parents it is to have.
+struct Grafts {
+  std::vector<git_oid> ids;  // all that are named
+  bool damaged = false;
+};
+Grafts parse_grafts(std::string_view contents);
+
 // Names of loose references under .git/refs, "refs/heads/main" and so on; folders that should be files are not told.
 std::vector<std::string> loose_ref_names(const std::filesystem::path& git_folder);
 // Names of references that have a reflog.

@@ -132,6 +132,12 @@ bool ends_with_checksum(std::string_view contents) {
   return same_id(hash.finish(), id_at(contents.data() + covered));
 }
 
+bool has_shared_index(const fs::path& git_folder, const git_oid& checksum) {
+  const auto contents = contents_of(git_folder / ("sharedindex." + hex_of(checksum)));
+  return contents && parse_index(*contents) && ends_with_checksum(*contents) &&
+         same_id(id_at(contents->data() + contents->size() - GIT_OID_RAWSZ), checksum);
+}
+
 std::optional<IndexFile> read_index_file(const fs::path& path) {
   const auto contents = contents_of(path);
   return contents ? parse_index(*contents) : std::nullopt;
@@ -148,9 +154,10 @@ std::optional<IndexFile> parse_index(std::string_view contents) {
   // A damaged count must not ask for all memory: no entry is smaller than this.
   index.entries.reserve(std::min<std::size_t>(count, contents.size() / kEntryBytesMin));
   std::string previous;
+  bool nameless = false;
   for (std::uint32_t i = 0; i < count && reader.sound(); ++i) {
     IndexEntry entry = read_entry(reader, version, previous);
-    if (entry.path.empty()) return std::nullopt;
+    nameless = nameless || entry.path.empty();
     if (version == 4) previous = entry.path;
     index.entries.push_back(std::move(entry));
   }
@@ -158,9 +165,12 @@ std::optional<IndexFile> parse_index(std::string_view contents) {
     const std::string_view signature = reader.take(4);
     const std::string_view body = reader.take(reader.number(4));
     if (signature == "TREE" && reader.sound()) read_cached_trees(body, index);
-    if (signature == "link") index.is_split = true;
+    if (signature == "link" && body.size() >= GIT_OID_RAWSZ && !only_zero_bytes(body.substr(0, GIT_OID_RAWSZ))) {
+      index.shared = id_at(body.data());
+    }
   }
-  if (!reader.sound()) return std::nullopt;
+  // In a split index an entry that replaces another one takes its name from there.
+  if (!reader.sound() || (nameless && !index.shared)) return std::nullopt;
   return index;
 }
 

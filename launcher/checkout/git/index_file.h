@@ -34,12 +34,15 @@ struct IndexFile {
   std::vector<IndexEntry> entries;
   std::optional<git_oid> tree;  // the tree that the entries make, where the index remembers it
   std::vector<git_oid> cached_trees;
-  bool is_split = false;  // most of it lies in another file
+  std::optional<git_oid>
+      shared;  // the checksum of the other file, sharedindex.<id>, that most of a split index lies in
 };
 
 // nullopt when the file is not an index or contradicts itself. The checksum is not looked at.
 std::optional<IndexFile> read_index_file(const std::filesystem::path& path);
 std::optional<IndexFile> parse_index(std::string_view contents);
+// The file that a split index is the difference to: there, an index, and of that checksum.
+bool has_shared_index(const std::filesystem::path& git_folder, const git_oid& checksum);
 // The last 20 bytes are the SHA-1 of those before.
 bool ends_with_checksum(std::string_view contents);
 

@@ -57,12 +57,13 @@ enum class FindingKind {
   kPackIndexDamaged,   // missing, empty, truncated, wrong checksum; the pack can be indexed again
   kPackIndexOrphaned,  // an index without its pack
   kPackCacheDamaged,   // .rev or .bitmap: git makes them again when it wants them
-  kLeftoverFile,       // tmp_pack, tmp_obj: what an interrupted write left
+  kLeftoverFile,       // tmp_pack, tmp_objdir: what an interrupted write left
   kObjectMissing,      // reachable, and nowhere
   kAlternatesDamaged,
   kCommitGraphDamaged,
   kMultiPackIndexDamaged,
   kShallowDamaged,
+  kGraftsDamaged,
   // Half-finished work
   kOperationInProgress,  // a merge, rebase, cherry-pick, revert or bisect that the user may go on with
   kOperationDamaged,     // its files make no sense
@@ -80,6 +81,8 @@ enum class FindingKind {
   kUnsupportedExtension,
   kPartialClone,
   kShallow,
+  kGrafts,      // commits have other parents than they name
+  kSplitIndex,  // most of the index lies in another file
   // Against upstream
   kWrongBranch,
   kDiverged,

@@ -1,13 +1,12 @@
-// The parts of a .git folder that git cannot work without, and its caches.
+// The parts of a .git folder that git cannot work without.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
-#include <sstream>
 
 #include "launcher/checkout/git/files.h"
 #include "launcher/checkout/git/formats.h"
 #include "launcher/checkout/git/history.h"
-#include "launcher/checkout/git/object_files.h"
 #include "launcher/checkout/survey/shared_look.h"
 
 namespace checkout {
@@ -15,12 +14,44 @@ namespace {
 
 using enum FindingKind;
 
-constexpr auto kFiles = std::to_array<std::string_view>(
-    {"HEAD", "config", "index", "packed-refs", "shallow", "FETCH_HEAD", "ORIG_HEAD", "MERGE_HEAD", "MERGE_MSG",
-     "COMMIT_EDITMSG", "description", "logs/HEAD", "info/exclude", "info/attributes", "info/sparse-checkout",
-     "objects/info/alternates", "objects/info/commit-graph", "objects/info/packs", "objects/pack/multi-pack-index"});
-constexpr auto kFolders = std::to_array<std::string_view>(
-    {"logs", "logs/refs", "info", "hooks", "objects/info", "objects/pack", "refs/heads", "refs/tags", "refs/remotes"});
+constexpr auto kFiles = std::to_array<std::string_view>({"HEAD",
+                                                         "config",
+                                                         "index",
+                                                         "packed-refs",
+                                                         "shallow",
+                                                         "FETCH_HEAD",
+                                                         "ORIG_HEAD",
+                                                         "MERGE_HEAD",
+                                                         "MERGE_MSG",
+                                                         "MERGE_MODE",
+                                                         "MERGE_RR",
+                                                         "MERGE_AUTOSTASH",
+                                                         "SQUASH_MSG",
+                                                         "CHERRY_PICK_HEAD",
+                                                         "REVERT_HEAD",
+                                                         "REBASE_HEAD",
+                                                         "AUTO_MERGE",
+                                                         "BISECT_LOG",
+                                                         "BISECT_START",
+                                                         "BISECT_TERMS",
+                                                         "BISECT_NAMES",
+                                                         "BISECT_EXPECTED_REV",
+                                                         "COMMIT_EDITMSG",
+                                                         "description",
+                                                         "logs/HEAD",
+                                                         "info/exclude",
+                                                         "info/attributes",
+                                                         "info/sparse-checkout",
+                                                         "info/grafts",
+                                                         "info/refs",
+                                                         "objects/info/alternates",
+                                                         "objects/info/commit-graph",
+                                                         "objects/info/packs",
+                                                         "objects/info/commit-graphs/commit-graph-chain",
+                                                         "objects/pack/multi-pack-index"});
+constexpr auto kFolders =
+    std::to_array<std::string_view>({"logs", "logs/refs", "info", "hooks", "objects/info", "objects/info/commit-graphs",
+                                     "objects/pack", "refs/heads", "refs/tags", "refs/remotes"});
 
 void survey_forms(const Scene& scene, Findings& findings) {
   for (const std::string_view name : kFiles) {
@@ -33,12 +64,6 @@ void survey_forms(const Scene& scene, Findings& findings) {
     findings.push_back(make_finding(kFolderInTheWay, where_of(scene, scene.git_folder / name),
                                     "There is a file where git keeps a folder."));
   }
-}
-
-bool is_object_folder(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return name.size() == 2 && path.parent_path().filename() == "objects" &&
-         name.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
 // Loose objects are looked at with the objects.
@@ -121,47 +146,6 @@ void survey_config(const Scene& scene, Findings& findings) {
   survey_remote(scene, *look->config, path, findings);
 }
 
-// A commit-graph may name no commit that is gone, a multi-pack-index no pack.
-bool names_what_is_gone(const Scene& scene, std::string_view contents) {
-  if (contents.starts_with("MIDX")) {
-    std::stringstream names(chunk_of(contents, "PNAM"));
-    for (std::string name; std::getline(names, name, '\0');) {
-      if (!name.empty() && !is_file(scene.git_folder / "objects" / "pack" / name)) return true;
-    }
-    return false;
-  }
-  const auto look = look_at(scene);
-  if (!scene.deep() || !look->history) return false;
-  const std::string ids = chunk_of(contents, "OIDL");
-  for (std::size_t at = 0; at + GIT_OID_RAWSZ <= ids.size(); at += GIT_OID_RAWSZ) {
-    git_oid id;
-    git_oid_fromraw(&id, reinterpret_cast<const unsigned char*>(ids.data()) + at);
-    if (!look->history->has(id)) return true;
-  }
-  return false;
-}
-
-// Files that end with a checksum of themselves and only repeat what the packs say.
-void survey_caches(const Scene& scene, Findings& findings) {
-  const fs::path objects = scene.git_folder / "objects";
-  const auto check = [&](const fs::path& path, FindingKind kind, std::string_view signature) {
-    if (!is_file(path)) return;
-    const auto contents = contents_of(path);
-    if (!contents || !contents->starts_with(signature) || !checksum_matches(path)) {
-      findings.push_back(make_finding(kind, where_of(scene, path), "Its checksum does not match its contents."));
-    } else if (names_what_is_gone(scene, *contents)) {
-      findings.push_back(make_finding(kind, where_of(scene, path), "It names what is not there any more."));
-    }
-  };
-  check(objects / "pack" / "multi-pack-index", kMultiPackIndexDamaged, "MIDX");
-  check(objects / "info" / "commit-graph", kCommitGraphDamaged, "CGPH");
-  const fs::path chain = objects / "info" / "commit-graphs";
-  std::error_code error;
-  for (fs::directory_iterator entry(chain, error), end; !error && entry != end; entry.increment(error)) {
-    if (entry->path().extension() == ".graph") check(entry->path(), kCommitGraphDamaged, "CGPH");
-  }
-}
-
 void survey_alternates(const Scene& scene, Findings& findings) {
   const fs::path path = scene.git_folder / "objects" / "info" / "alternates";
   const auto contents = contents_of(path);
@@ -191,6 +175,21 @@ void survey_shallow(const Scene& scene, Findings& findings) {
   }
 }
 
+void survey_grafts(const Scene& scene, Findings& findings) {
+  const fs::path path = scene.git_folder / "info" / "grafts";
+  const auto contents = contents_of(path);
+  const auto look = look_at(scene);
+  if (!contents || !look->history) return;
+  const Grafts grafts = parse_grafts(*contents);
+  const auto gone = [&](const git_oid& id) { return !look->history->has(id); };
+  if (grafts.damaged || std::any_of(grafts.ids.begin(), grafts.ids.end(), gone)) {
+    findings.push_back(
+        make_finding(kGraftsDamaged, where_of(scene, path), "It names no commits, or such as are gone."));
+  } else if (!grafts.ids.empty()) {
+    findings.push_back(make_finding(kGrafts, where_of(scene, path), "Commits are given other parents than they name."));
+  }
+}
+
 }  // namespace
 
 bool survey_git_folder(const Scene& scene, Findings& findings) {
@@ -206,9 +205,9 @@ bool survey_git_folder(const Scene& scene, Findings& findings) {
   }
   survey_head(scene, findings);
   survey_config(scene, findings);
-  survey_caches(scene, findings);
   survey_alternates(scene, findings);
   survey_shallow(scene, findings);
+  survey_grafts(scene, findings);
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 
@@ -15,11 +16,8 @@ namespace {
 
 using enum FindingKind;
 
-constexpr auto kLocks = std::to_array<std::string_view>(
-    {"index.lock", "HEAD.lock", "config.lock", "packed-refs.lock", "shallow.lock", "ORIG_HEAD.lock", "FETCH_HEAD.lock",
-     "MERGE_HEAD.lock", "objects/info/commit-graph.lock", "objects/pack/multi-pack-index.lock",
-     "objects/info/commit-graphs/commit-graph-chain.lock", "objects/info/alternates.lock", "gc.pid.lock",
-     "AUTO_MERGE.lock"});
+// Not git's, or of another work tree.
+constexpr auto kElsewhere = std::to_array<std::string_view>({"hooks", "lfs", "annex", "worktrees", "podlaunch"});
 
 std::string name_of_process(const fs::path& process) {
   std::string name = contents_of(process / "comm").value_or("?");
@@ -27,8 +25,10 @@ std::string name_of_process(const fs::path& process) {
   return name;
 }
 
-// The process that may own a lock: it has the file open, or is a git that works in this checkout.
+}  // namespace
+
 std::string owner_of(const Scene& scene, const fs::path& lock) {
+  if (scene.lock_trust == LockTrust::kNobodyElse) return {};
   std::error_code error;
   const std::string ours = std::to_string(::getpid());
   for (fs::directory_iterator process("/proc", error), end; !error && process != end; process.increment(error)) {
@@ -52,8 +52,10 @@ std::string owner_of(const Scene& scene, const fs::path& lock) {
   return {};
 }
 
+namespace {
+
 void survey_lock(const Scene& scene, const fs::path& lock, Findings& findings) {
-  const std::string owner = scene.lock_trust == LockTrust::kAskProcesses ? owner_of(scene, lock) : std::string();
+  const std::string owner = owner_of(scene, lock);
   if (!owner.empty()) {
     findings.push_back(make_finding(kHeldLock, where_of(scene, lock), fmt::format("{} is at work here.", owner)));
     return;
@@ -68,14 +70,22 @@ void survey_lock(const Scene& scene, const fs::path& lock, Findings& findings) {
 }  // namespace
 
 void survey_locks(const Scene& scene, Findings& findings) {
-  for (const std::string_view name : kLocks) {
-    if (!is_nothing(scene.git_folder / name)) survey_lock(scene, scene.git_folder / name, findings);
-  }
+  if (is_file(scene.git_folder / "gc.pid")) survey_lock(scene, scene.git_folder / "gc.pid", findings);
   std::error_code error;
-  fs::recursive_directory_iterator entry(scene.git_folder / "refs", fs::directory_options::skip_permission_denied,
-                                         error);
+  fs::recursive_directory_iterator entry(scene.git_folder, fs::directory_options::skip_permission_denied, error);
   for (const fs::recursive_directory_iterator end; !error && entry != end; entry.increment(error)) {
-    if (entry->path().extension() == ".lock") survey_lock(scene, entry->path(), findings);
+    const fs::path& path = entry->path();
+    if (path.extension() == ".lock") {
+      entry.disable_recursion_pending();
+      survey_lock(scene, path, findings);
+      continue;
+    }
+    std::error_code unknown;
+    if (!entry->is_directory(unknown)) continue;
+    const std::string name = path.filename().string();
+    const bool elsewhere =
+        entry.depth() == 0 && std::find(kElsewhere.begin(), kElsewhere.end(), name) != kElsewhere.end();
+    if (elsewhere || is_object_folder(path)) entry.disable_recursion_pending();
   }
 }
 

@@ -78,7 +78,14 @@ void survey_packs(const Scene& scene, Findings& findings) {
   });
 }
 
-// What lies beside the packs: leftovers, and what git derives from a pack.
+std::string_view signature_of(std::string_view extension) {
+  if (extension == ".rev") return "RIDX";
+  if (extension == ".bitmap") return "BITM";
+  if (extension == ".mtimes") return "MTME";
+  return {};
+}
+
+// What git derives from a pack and keeps beside it.
 void survey_beside_packs(const Scene& scene, Findings& findings) {
   std::error_code error;
   const fs::path folder = scene.git_folder / "objects" / "pack";
@@ -86,13 +93,8 @@ void survey_beside_packs(const Scene& scene, Findings& findings) {
     const fs::path& path = entry->path();
     const std::string name = path.filename();
     const std::string where = where_of(scene, path);
-    if (name.starts_with("tmp_") || name.starts_with(".tmp-") || name.starts_with("pack_git2_")) {
-      findings.push_back(make_finding(kLeftoverFile, where, "An interrupted write left it."));
-      continue;
-    }
-    const bool reverse = path.extension() == ".rev";
-    if (!reverse && path.extension() != ".bitmap") continue;
-    const std::string_view signature = reverse ? "RIDX" : "BITM";
+    const std::string_view signature = signature_of(path.extension().string());
+    if (signature.empty()) continue;
     const auto contents = is_file(path) ? contents_of(path) : std::nullopt;
     const bool pack_is_there =
         name.starts_with("multi-pack-index") || is_file(fs::path(path).replace_extension(".pack"));

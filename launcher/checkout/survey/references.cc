@@ -66,6 +66,16 @@ void survey_targets(const SharedLook& look, const History& history, Findings& fi
   }
 }
 
+// Git keeps a reference either at a name or below it: what lies in between cannot be restored.
+bool has_no_room(const RefTable& table, const std::string& name) {
+  const auto below = table.refs.lower_bound(name + "/");
+  if (below != table.refs.end() && below->first.starts_with(name + "/")) return true;
+  for (fs::path above = fs::path(name).parent_path(); above.has_parent_path(); above = above.parent_path()) {
+    if (table.refs.contains(above.string())) return true;
+  }
+  return false;
+}
+
 // A deleted reference takes its log with it: a log on its own means that the reference was lost.
 void survey_lost(const Scene& scene, Findings& findings) {
   const auto look = look_at(scene);
@@ -74,6 +84,7 @@ void survey_lost(const Scene& scene, Findings& findings) {
   for (const Finding& finding : findings) told.insert(finding.where);
   for (const std::string& name : reflog_names(scene.git_folder)) {
     if (table.refs.contains(name) || told.contains(name) || !valid_ref_name(name)) continue;
+    if (has_no_room(table, name)) continue;
     const auto contents = contents_of(scene.git_folder / "logs" / name);
     if (!contents || parse_reflog(*contents).entries.empty()) continue;
     findings.push_back(make_finding(kRefDamaged, name, "It is gone while its log is there.", Confidence::kLikely));
@@ -82,17 +93,26 @@ void survey_lost(const Scene& scene, Findings& findings) {
 
 void survey_logs(const Scene& scene, Findings& findings) {
   const auto look = look_at(scene);
+  std::set<fs::path> folders;
   for (const auto& [ref, value] : look->refs.refs) {
     const fs::path path = scene.git_folder / "logs" / ref;
+    for (fs::path above = fs::path(ref).parent_path(); above != "refs" && !above.empty(); above = above.parent_path()) {
+      folders.insert(scene.git_folder / "logs" / above);
+    }
     if (!is_folder(path)) continue;
     findings.push_back(
         make_finding(kFolderInTheWay, where_of(scene, path), "There is a folder where git keeps the reference's log."));
+  }
+  for (const fs::path& folder : folders) {
+    if (!is_file(folder)) continue;
+    findings.push_back(make_finding(kFolderInTheWay, where_of(scene, folder),
+                                    "There is a file where git keeps a folder of references' logs."));
   }
   auto names = reflog_names(scene.git_folder);
   names.push_back("HEAD");
   for (const std::string& name : names) {
     const fs::path path = scene.git_folder / "logs" / name;
-    if (!is_file(path)) continue;
+    if (!is_file(path) || folders.contains(path)) continue;
     const auto contents = contents_of(path);
     if (contents && !parse_reflog(*contents).damaged) continue;
     findings.push_back(make_finding(kReflogDamaged, where_of(scene, path), "It has lines that make no sense."));

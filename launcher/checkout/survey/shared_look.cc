@@ -24,6 +24,9 @@ std::shared_ptr<const SharedLook> look_at(const Scene& scene) {
     const bool may_go_without =
         look->config && (look->config->flag("index.skiphash") || look->config->flag("feature.manyfiles"));
     look->index_checksum_fits = ends_with_checksum(*contents) || (may_go_without && ends_with_zeros(*contents));
+    if (look->index && look->index->shared) {
+      look->index_is_whole = has_shared_index(scene.git_folder, *look->index->shared);
+    }
   }
   look->refs = read_refs(scene.git_folder);
   look->head_value = read_head(scene.git_folder);

@@ -21,6 +21,7 @@ struct SharedLook {
   std::optional<History> history;  // nullopt: there is no folder of objects
   std::optional<IndexFile> index;  // nullopt: damaged or missing
   bool index_checksum_fits = false;
+  bool index_is_whole = true;  // of a split one: its other file is there, and as the index names it
   std::optional<struct stat> index_stat;
   std::optional<ConfigFile> config;  // nullopt: damaged or missing
   std::string config_complaint;

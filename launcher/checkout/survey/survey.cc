@@ -28,6 +28,8 @@ Survey survey_scene(const Scene& given) {
   scene.look = look_at(scene);
   survey_locks(scene, findings);
   if (!survey_git_folder(scene, findings)) return survey;
+  survey_caches(scene, findings);
+  survey_leftovers(scene, findings);
   survey_references(scene, findings);
   const ObjectsLook objects = survey_object_files(scene, findings);
   survey_index(scene, findings);
@@ -36,6 +38,12 @@ Survey survey_scene(const Scene& given) {
   survey_reachable(scene, objects, findings);
   survey_work_tree(scene, findings);
   return survey;
+}
+
+bool is_object_folder(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.size() == 2 && path.parent_path().filename() == "objects" &&
+         name.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
 bool has_needed_mode(const struct stat& found) {

@@ -41,7 +41,9 @@ struct ObjectsLook;
 
 // The areas, in the order in which they are looked at. The first two return false when there is no use in going on.
 bool survey_place(const Scene& scene, Findings& findings);       // the checkout's folder and its .git
-bool survey_git_folder(const Scene& scene, Findings& findings);  // HEAD, config, objects/, refs/, caches, leftovers
+bool survey_git_folder(const Scene& scene, Findings& findings);  // HEAD, config, objects/, refs/, lists
+void survey_caches(const Scene& scene, Findings& findings);      // what git makes again
+void survey_leftovers(const Scene& scene, Findings& findings);
 void survey_locks(const Scene& scene, Findings& findings);
 void survey_references(const Scene& scene, Findings& findings);  // refs, packed-refs, reflogs
 // The files of the object database; what was learnt of the objects in them helps survey_reachable.
@@ -51,6 +53,13 @@ void survey_operations(const Scene& scene, Findings& findings);  // half-finishe
 void survey_features(const Scene& scene, Findings& findings);
 void survey_reachable(const Scene& scene, const ObjectsLook& objects, Findings& findings);
 void survey_work_tree(const Scene& scene, Findings& findings);
+
+// The process that may be writing this file of .git: it has the file open, or is a git that works in this checkout.
+// Empty: none, or nobody else could be.
+std::string owner_of(const Scene& scene, const fs::path& file);
+
+// objects/ab: where loose objects lie, and nothing else.
+bool is_object_folder(const fs::path& path);
 
 // The owner may read it, and what it is for.
 bool has_needed_mode(const struct stat& found);

@@ -3,6 +3,7 @@
 #include <git2.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "launcher/checkout/treatment/treatment.h"
@@ -72,6 +73,68 @@ base::Result<bool> treat_shallow(Workshop& workshop) {
   return true;
 }
 
+base::Result<bool> treat_grafts(Workshop& workshop, const fs::path& path) {
+  const std::string contents = contents_of(path).value_or(std::string());
+  const auto history = History::open(workshop.scene.git_folder);
+  if (!history) return base::fail(history.error());
+  std::string sound;
+  for (std::size_t start = 0; start < contents.size();) {
+    const std::size_t end = std::min(contents.find('\n', start), contents.size() - 1) + 1;
+    const std::string line = contents.substr(start, end - start);
+    start = end;
+    const Grafts grafts = parse_grafts(line);
+    const bool here =
+        std::all_of(grafts.ids.begin(), grafts.ids.end(), [&](const auto& id) { return history->has(id); });
+    if (!grafts.damaged && here) sound += line;
+  }
+  if (auto kept = workshop.keep_copy(path, "damaged"); !kept) return base::fail(kept.error());
+  const auto done = sound.empty() ? remove_redundant(path) : workshop.folder.write_durably(path, sound);
+  if (!done) return base::fail(done.error());
+  workshop.did(fmt::format("Kept the sound lines of {}.", where_of(workshop.scene, path)));
+  return true;
+}
+
+// Ours to remove where git writes only what lies elsewhere, too. Of a folder of objects, or of references that were
+// about to be packed, nobody knows that.
+base::Result<bool> treat_leftover(Workshop& workshop, const Finding& finding) {
+  const fs::path path = workshop.in_checkout(finding.where);
+  if (is_folder(path) || path.filename() == "packed-refs.new") {
+    return away(workshop, path, "an interrupted write left it",
+                fmt::format("Put the leftover {} away.", finding.where));
+  }
+  if (auto removed = remove_redundant(path); !removed) return base::fail(removed.error());
+  workshop.did(fmt::format("Removed {}, which an interrupted write had left.", finding.where));
+  return true;
+}
+
+// The stash that a rebase or merge made before it began is named by its files only.
+base::Result<void> rescue_autostash(Workshop& workshop, const fs::path& torn) {
+  const auto history = History::open(workshop.scene.git_folder);
+  if (!history) return {};
+  for (const fs::path& path : {torn, torn / "autostash"}) {
+    auto contents = contents_of(path).value_or(std::string());
+    while (contents.ends_with('\n')) contents.pop_back();
+    const auto id = id_of(contents);
+    if (!id || !history->commit(*id)) continue;
+    const auto rescued = workshop.rescue_commit(*id, "autostash", "changes that a rebase had set aside");
+    if (!rescued) return base::fail(rescued.error());
+  }
+  return {};
+}
+
+base::Result<bool> treat_operation(Workshop& workshop, const Finding& finding) {
+  const fs::path path = workshop.in_checkout(finding.where);
+  if (auto rescued = rescue_autostash(workshop, path); !rescued) return base::fail(rescued.error());
+  if (path.filename() == "BISECT_START") {
+    for (const std::string_view name :
+         {"LOG", "TERMS", "NAMES", "EXPECTED_REV", "ANCESTORS_OK", "RUN", "FIRST_PARENT"}) {
+      const fs::path file = workshop.in_git(fmt::format("BISECT_{}", name));
+      if (auto moved = workshop.put_away(file, "a torn bisect"); !moved) return base::fail(moved.error());
+    }
+  }
+  return away(workshop, path, "a torn merge, rebase or bisect", fmt::format("Put the torn {} away.", finding.where));
+}
+
 }  // namespace
 
 base::Result<bool> treat_git_folder(Workshop& workshop, const Finding& finding) {
@@ -94,11 +157,11 @@ base::Result<bool> treat_git_folder(Workshop& workshop, const Finding& finding) 
     case kPackCacheDamaged:
       return away(workshop, path, "a damaged cache", fmt::format("Put the damaged cache {} away.", finding.where));
     case kLeftoverFile:
-      if (auto removed = remove_redundant(path); !removed) return base::fail(removed.error());
-      workshop.did(fmt::format("Removed {}, which an interrupted write had left.", finding.where));
-      return true;
+      return treat_leftover(workshop, finding);
     case kOperationDamaged:
-      return away(workshop, path, "a torn merge or rebase", fmt::format("Put the torn {} away.", finding.where));
+      return treat_operation(workshop, finding);
+    case kGraftsDamaged:
+      return treat_grafts(workshop, path);
     case kAlternatesDamaged:
       return away(workshop, path, "it names a folder that is gone",
                   "Stopped borrowing objects from a folder that is gone.");

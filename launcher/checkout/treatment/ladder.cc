@@ -59,6 +59,7 @@ int stage_of(FindingKind kind) {
     case kIndexMissing:
     case kIndexDamaged:
     case kOperationDamaged:
+    case kGraftsDamaged:
       return 9;
     case kFileZeroed:
     case kFileDamaged:
