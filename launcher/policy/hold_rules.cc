@@ -66,7 +66,8 @@ constexpr std::array<HoldRule, hold_reason_count> rules = {{
      "Move the run to another pod; a restart on this host will most likely hang again."},
     {HoldReason::kCheckpointsLost, "checkpoints-lost", 84, obstacle, no, no, no, no,
      "The run had checkpoints, and none that can be used is left; starting again from step 0 was refused.",
-     "Bring a checkpoint back or mount the right disk. To start from nothing, give the run a new name with `--run`."},
+     "Bring a checkpoint back or mount the right disk. To start from nothing, say so with "
+     "`--allow-restart-from-zero`."},
     {HoldReason::kLeasedElsewhere, "leased-elsewhere", 85, obstacle, no, no, no, no,
      "Another pod is working on this run.", "Stop the other pod, or give this one a run of its own with `--run`."},
     {HoldReason::kStopUnsafe, "stop-unsafe", 86, obstacle, no, no, no, no,

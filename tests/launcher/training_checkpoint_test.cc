@@ -277,6 +277,24 @@ TEST_F(Checkpoints, DistributedCheckpointNeedsItsMetadataAndEveryFileThatItNames
   EXPECT_EQ(survey_checkpoints(all("**/.metadata")).resume_from, (folder_ / "step-1").string());
 }
 
+// As torch.distributed.checkpoint writes them: torch.save once for each tensor, into one file.
+TEST_F(Checkpoints, DistributedFileIsARowOfArchives) {
+  const std::string first = zip_archive("one tensor"), wide = zip_archive("another", true), last = zip_archive("last");
+  const training::Closeness close{.checksums = true, .checksums_until = base::Clock::now() + base::Seconds(60)};
+  const std::string row = first + wide + last;
+  EXPECT_EQ(what_is_torn(write("__0_0.distcp", row), close), "");
+  for (std::size_t length = 5; length < row.size(); ++length) {
+    const bool between = length == first.size() || length == first.size() + wide.size();  // .metadata knows better
+    EXPECT_EQ(what_is_torn(write("__0_0.distcp", row.substr(0, length)), close).empty(), between) << length;
+  }
+  for (const std::string_view content : {"one tensor", "another", "last"}) {
+    std::string flipped = row;
+    flipped[row.find(content)] ^= 1;
+    EXPECT_THAT(what_is_torn(write("__0_0.distcp", flipped), close), HasSubstr("does not match its checksum"));
+  }
+  EXPECT_NE(what_is_torn(write("__0_0.distcp", "PK\x03\x04 torn" + last), close), "");
+}
+
 TEST_F(Checkpoints, FolderWithoutTheMarkThatOthersCarryIsUnfinished) {
   write("step-1/state.dat", "x");
   EXPECT_EQ(survey_checkpoints(all("step-*")).number, 1) << "nobody here uses marks";
@@ -286,6 +304,22 @@ TEST_F(Checkpoints, FolderWithoutTheMarkThatOthersCarryIsUnfinished) {
   const auto survey = survey_checkpoints(all("step-*"), {.quarantine = folder_ / "quarantine"});
   EXPECT_EQ(survey.number, 2);
   EXPECT_THAT(survey.set_aside.at(0), HasSubstr("_SUCCESS"));
+}
+
+TEST_F(Checkpoints, SeveralOfWhichNoneIsWholeStayWhereTheyAre) {
+  write("step-1.pt", "PK\x03\x04 torn");
+  training::SurveyWay way{.quarantine = folder_ / "quarantine"};
+  EXPECT_EQ(survey_checkpoints(all("*.pt"), way).set_aside.size(), 1U) << "a first save that was cut off";
+  for (const char* name : {"step-1.pt", "step-2.pt", "step-3.pt"}) write(name, "PK\x03\x04 torn");
+  auto survey = survey_checkpoints(all("*.pt"), way);
+  EXPECT_EQ(survey.set_aside.size(), 0U);
+  EXPECT_THAT(survey.unusable, testing::ElementsAre(HasSubstr("step-3.pt: the zip"), HasSubstr("step-2.pt: "),
+                                                    HasSubstr("step-1.pt: ")));
+  EXPECT_TRUE(fs::exists(folder_ / "step-3.pt"));
+  way.even_all = true;
+  survey = survey_checkpoints(all("*.pt"), way);
+  EXPECT_EQ(survey.set_aside.size(), 3U);
+  EXPECT_FALSE(fs::exists(folder_ / "step-3.pt"));
 }
 
 TEST_F(Checkpoints, NothingThereIsNothingFound) {
@@ -300,6 +334,7 @@ TEST_F(Checkpoints, SurveySurvivesItsJourneyFromTheHelper) {
                                           .whole = 2,
                                           .found = 9,
                                           .set_aside = {"x"},
+                                          .unusable = {"y"},
                                           .whole_from = "/f",
                                           .whole_to = "/t",
                                           .whole_names = {"n"}};
@@ -309,6 +344,8 @@ TEST_F(Checkpoints, SurveySurvivesItsJourneyFromTheHelper) {
   EXPECT_EQ(back->number, 7);
   EXPECT_EQ(back->whole, 2);
   EXPECT_EQ(back->found, 9);
+  EXPECT_EQ(back->set_aside, survey.set_aside);
+  EXPECT_EQ(back->unusable, survey.unusable);
   EXPECT_EQ(back->whole_from, "/f");
   EXPECT_EQ(back->whole_to, "/t");
   EXPECT_EQ(back->whole_names, std::vector<std::string>{"n"});

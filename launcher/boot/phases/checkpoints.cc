@@ -51,6 +51,7 @@ policy::Decision check_checkpoints(Boot& boot) {
   const auto quarantine = boot.folder / "quarantine";
   const training::SurveyWay way{.quarantine = quarantine,
                                 .skip_newest = std::exchange(boot.set_newest_aside, false),
+                                .even_all = boot.config.allow_restart_from_zero,
                                 .closeness = closeness_for(boot)};
   const auto answer = base::call_helper(boot.waiter, "check the checkpoints", base::Seconds(600), [&] {
     return training::survey_checkpoints(boot.config.checkpoints, way).to_json();
@@ -68,14 +69,18 @@ policy::Decision check_checkpoints(Boot& boot) {
     return policy::Run{};
   }
   const std::string& best = boot.journal.memory().best_checkpoint;
-  if (best.empty()) {
+  const std::vector<std::string>& unusable = boot.checkpoints.unusable;
+  if (best.empty() && unusable.empty()) {
     if (boot.checkpoints.set_aside.empty())
       say_phase("checkpoints", "none yet");
     else
       say_phase("checkpoints", "warning: none but what was set aside: the training starts from nothing");
     return policy::Run{};
   }
-  const std::string text = fmt::format("the run had {}, and no usable checkpoint is there now", best);
+  const std::string text = unusable.empty()
+                               ? fmt::format("the run had {}, and no usable checkpoint is there now", best)
+                               : fmt::format("{} checkpoints are there, and none of them is whole. The newest is {}",
+                                             unusable.size(), unusable.front());
   say_phase("checkpoints", "{}", text);
   if (boot.config.allow_restart_from_zero) {
     say_phase("checkpoints", "warning: starting again from nothing, as --allow-restart-from-zero says");

@@ -54,6 +54,7 @@ struct CheckpointSurvey {
   int whole = 0;                       // of those looked at: the newest two
   int found = 0;
   std::vector<std::string> set_aside;    // "path: what is wrong, now at …"
+  std::vector<std::string> unusable;     // "path: what is wrong", when several are there and none is whole
   std::string whole_from;                // the newest whole one, when it was moved: where it lay
   std::string whole_to;                  // and where it lies now
   std::vector<std::string> whole_names;  // of its files in the folder `whole_to`, when it is several without a folder
@@ -68,10 +69,13 @@ bool put_back(const CheckpointSurvey& survey);
 struct SurveyWay {
   std::filesystem::path quarantine = {};  // where torn ones on the way are moved; empty: nothing is moved
   bool skip_newest = false;               // moves the newest whole one as well: it crashes whoever loads it
+  bool even_all = false;                  // moves several of which none is whole, too
   Closeness closeness = {};
 };
 
-// Looks from the newest backwards until a whole one is found, and at the one before.
+// Looks from the newest backwards until a whole one is found, and at the one before. A kill tears the one that is being
+// written. When several are torn and none is whole, more likely the form is one that is not known here, or the disk is
+// at fault: they stay where they are, for a person to look at.
 CheckpointSurvey survey_checkpoints(const std::vector<std::string>& patterns, const SurveyWay& way = {});
 
 }  // namespace training

@@ -56,35 +56,54 @@ static void remember_whole(CheckpointSurvey& survey, const Checkpoint& checkpoin
   for (const fs::path& file : checkpoint.files) survey.whole_names.push_back(file.filename().string());
 }
 
+namespace {
+
+struct Torn {
+  Checkpoint checkpoint;
+  std::string what;
+  bool was_whole = false;
+};
+
+}  // namespace
+
+static void move_torn(CheckpointSurvey& survey, const Torn& torn, const fs::path& quarantine) {
+  std::string problem;
+  const std::string now_at = move_aside(torn.checkpoint, quarantine, problem);
+  if (torn.was_whole) remember_whole(survey, torn.checkpoint, now_at);
+  const std::string said = fmt::format("{}: {}", torn.checkpoint.path.string(), torn.what);
+  survey.set_aside.push_back(now_at.empty() ? fmt::format("{}; it cannot be moved: {}", said, problem)
+                                            : fmt::format("{}; now at {}", said, now_at));
+}
+
 CheckpointSurvey survey_checkpoints(const std::vector<std::string>& patterns, const SurveyWay& way) {
   CheckpointSurvey survey;
   std::vector<Checkpoint> all = find_checkpoints(patterns);
   survey.found = static_cast<int>(all.size());
+  std::vector<Torn> torn;  // newer than the newest whole one: older ones disturb nobody
   bool skip_newest = way.skip_newest;
   for (; !all.empty() && survey.whole < 2; all.pop_back()) {
     const Checkpoint& checkpoint = all.back();
     // The one before the newest whole one only has to be there: its bytes are read when its turn comes.
-    std::string torn = what_is_torn(checkpoint, survey.whole == 0 ? way.closeness : Closeness());
-    const bool was_whole = torn.empty();
+    std::string what = what_is_torn(checkpoint, survey.whole == 0 ? way.closeness : Closeness());
+    const bool was_whole = what.empty();
     if (was_whole && skip_newest && all.size() > 1) {
-      torn = "whole by its form, but attempts from it fail again and again";
+      what = "whole by its form, but attempts from it fail again and again";
       skip_newest = false;
     }
-    if (torn.empty()) {
+    if (what.empty()) {
       if (survey.whole++ == 0) {
         survey.resume_from = checkpoint.path.string();
         survey.number = checkpoint.number;
       }
-      continue;
+    } else if (survey.whole == 0) {
+      torn.push_back({checkpoint, std::move(what), was_whole});
     }
-    // Older torn ones disturb nobody, and a look that may not change anything only passes over them.
-    if (survey.whole > 0 || way.quarantine.empty()) continue;
-    std::string problem;
-    const std::string now_at = move_aside(checkpoint, way.quarantine, problem);
-    if (was_whole) remember_whole(survey, checkpoint, now_at);
-    survey.set_aside.push_back(
-        now_at.empty() ? fmt::format("{}: {}; it cannot be moved: {}", checkpoint.path.string(), torn, problem)
-                       : fmt::format("{}: {}; now at {}", checkpoint.path.string(), torn, now_at));
+  }
+  if (survey.whole == 0 && torn.size() > 1 && !way.even_all) {
+    for (const Torn& one : torn)
+      survey.unusable.push_back(fmt::format("{}: {}", one.checkpoint.path.string(), one.what));
+  } else if (!way.quarantine.empty()) {  // else this look may not change anything
+    for (const Torn& one : torn) move_torn(survey, one, way.quarantine);
   }
   return survey;
 }
@@ -110,9 +129,9 @@ bool put_back(const CheckpointSurvey& survey) {
 }
 
 std::string CheckpointSurvey::to_json() const {
-  nlohmann::json document{{"resume_from", resume_from}, {"whole", whole},           {"found", found},
-                          {"set_aside", set_aside},     {"whole_from", whole_from}, {"whole_to", whole_to},
-                          {"whole_names", whole_names}};
+  nlohmann::json document{
+      {"resume_from", resume_from}, {"whole", whole},           {"found", found},       {"set_aside", set_aside},
+      {"unusable", unusable},       {"whole_from", whole_from}, {"whole_to", whole_to}, {"whole_names", whole_names}};
   if (number) document["number"] = *number;
   return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -125,6 +144,7 @@ std::optional<CheckpointSurvey> CheckpointSurvey::from_json(std::string_view tex
   survey.whole = document.value("whole", 0);
   survey.found = document.value("found", 0);
   survey.set_aside = document.value("set_aside", std::vector<std::string>{});
+  survey.unusable = document.value("unusable", std::vector<std::string>{});
   survey.whole_from = document.value("whole_from", "");
   survey.whole_to = document.value("whole_to", "");
   survey.whole_names = document.value("whole_names", std::vector<std::string>{});

@@ -42,7 +42,9 @@ static std::string torn_file(const std::vector<fs::path>& files, bool in_folder,
   for (const fs::path& file : files) {
     std::error_code code;
     if (in_folder && may_be_empty(file) && fs::file_size(file, code) == 0) continue;
-    if (std::string torn = what_is_torn(file, closeness); !torn.empty()) return file.filename().string() + ": " + torn;
+    const std::string torn = what_is_torn(file, closeness);
+    if (torn.empty()) continue;
+    return files.size() > 1 || in_folder ? file.filename().string() + ": " + torn : torn;
   }
   return {};
 }

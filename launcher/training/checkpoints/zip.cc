@@ -5,6 +5,10 @@
 // A hole of zeros in the middle leaves end and directory as they were: only the CRCs find it, for which every byte has
 // to be read. Members of more than 4 GiB, or that many of them, are described in a second, wider record ("zip64").
 //
+// A file may be a row of archives: PyTorch's distributed checkpoints (.distcp) hold one for each tensor, in which
+// places are counted from the archive's own beginning. They are gone through from the last to the first: the directory
+// of each lies right before its end and says how far back it begins, which is where the one before it ends.
+//
 // Not looked into: encrypted members and compressions other than deflate, which no trainer uses.
 #include "launcher/training/checkpoints/zip.h"
 
@@ -52,12 +56,12 @@ struct Member {
   std::uint64_t header_at = 0;
 };
 
-class Archive {
+class Archives {
  public:
-  explicit Archive(const std::filesystem::path& file)
+  explicit Archives(const std::filesystem::path& file)
       : descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     const off_t end = descriptor_.valid() ? ::lseek(descriptor_.get(), 0, SEEK_END) : -1;
-    size_ = end > 0 ? static_cast<std::uint64_t>(end) : 0;
+    end_ = end > 0 ? static_cast<std::uint64_t>(end) : 0;
   }
 
   std::string what_is_torn(const Closeness& closeness);
@@ -69,14 +73,16 @@ class Archive {
   std::string read(std::uint64_t offset, std::uint64_t length) const;
 
   base::UniqueFd descriptor_;
-  std::uint64_t size_ = 0;
+  // The archive that is looked at, in the file.
+  std::uint64_t start_ = 0;
+  std::uint64_t end_ = 0;
   Directory directory_;
   std::vector<Member> members_;
 };
 
-// Shorter where the file ends.
-std::string Archive::read(std::uint64_t offset, std::uint64_t length) const {
-  std::string bytes(static_cast<std::size_t>(std::min(length, size_ - std::min(size_, offset))), '\0');
+// From a place in the file. Shorter where the archive ends.
+std::string Archives::read(std::uint64_t offset, std::uint64_t length) const {
+  std::string bytes(static_cast<std::size_t>(std::min(length, end_ - std::min(end_, offset))), '\0');
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t count =
@@ -88,20 +94,27 @@ std::string Archive::read(std::uint64_t offset, std::uint64_t length) const {
   return bytes;
 }
 
-std::string Archive::find_directory() {
-  const std::uint64_t tail_bytes = std::min<std::uint64_t>(size_, 65535 + kEndBytes + kWideLocatorBytes);
-  const std::string tail = read(size_ - tail_bytes, tail_bytes);
+std::string Archives::find_directory() {
+  const std::uint64_t tail_bytes = std::min<std::uint64_t>(end_, 65535 + kEndBytes);
+  const std::string tail = read(end_ - tail_bytes, tail_bytes);
   const std::size_t at = tail.rfind("PK\x05\x06");
   if (at == std::string::npos || at + kEndBytes > tail.size()) return "the zip archive has no end: it was cut off";
   if (at + kEndBytes + number_at(tail, at + 20, 2) != tail.size()) return "the zip archive's end is not at its end";
-  directory_ = {number_at(tail, at + 16, 4), number_at(tail, at + 12, 4)};
-  if (at >= kWideLocatorBytes && tail.compare(at - kWideLocatorBytes, 4, "PK\x06\x07") == 0) {
-    const std::string wide = read(number_at(tail, at - kWideLocatorBytes + 8, 8), kWideEndBytes);
-    if (wide.size() < kWideEndBytes || !wide.starts_with("PK\x06\x06")) return "the zip archive's end is damaged";
-    directory_ = {number_at(wide, 48, 8), number_at(wide, 40, 8)};
+  std::uint64_t directory_end = end_ - tail_bytes + at;
+  std::uint64_t before_directory = number_at(tail, at + 16, 4);
+  directory_.bytes = number_at(tail, at + 12, 4);
+  constexpr std::uint64_t kWideBytes = kWideEndBytes + kWideLocatorBytes;
+  const std::string wide = directory_end < kWideBytes ? "" : read(directory_end - kWideBytes, kWideBytes);
+  if (!wide.empty() && wide.compare(kWideEndBytes, 4, "PK\x06\x07") == 0) {
+    if (!wide.starts_with("PK\x06\x06")) return "the zip archive's end is damaged";
+    directory_end -= kWideBytes;
+    before_directory = number_at(wide, 48, 8);
+    directory_.bytes = number_at(wide, 40, 8);
   }
-  if (directory_.start > size_ || directory_.bytes > size_ - directory_.start)
-    return "the zip archive's directory lies beyond its end";
+  if (directory_.bytes > directory_end || before_directory > directory_end - directory_.bytes)
+    return "the zip archive's beginning is missing";
+  directory_.start = directory_end - directory_.bytes;
+  start_ = directory_.start - before_directory;
   return {};
 }
 
@@ -123,7 +136,8 @@ void widen(Member& member, std::uint64_t plain_bytes, std::string_view extra) {
   }
 }
 
-std::string Archive::read_members() {
+std::string Archives::read_members() {
+  members_.clear();
   const std::string bytes = read(directory_.start, directory_.bytes);
   for (std::size_t at = 0; at < bytes.size();) {
     if (bytes.size() - at < kEntryBytes || bytes.compare(at, 4, "PK\x01\x02") != 0)
@@ -185,15 +199,15 @@ class Checksum {
   std::string plain_ = std::string(1U << 18, '\0');
 };
 
-std::string Archive::torn_member(const Member& member, const Closeness& closeness) const {
-  const std::string header = read(member.header_at, kMemberHeaderBytes);
+std::string Archives::torn_member(const Member& member, const Closeness& closeness) const {
+  const std::uint64_t header_at = start_ + member.header_at;
+  const std::string header = read(header_at, kMemberHeaderBytes);
   if (header.size() < kMemberHeaderBytes || !header.starts_with("PK\x03\x04"))
     return fmt::format("the beginning of \"{}\" in the zip archive is damaged", member.name);
   constexpr std::uint64_t kStored = 0, kDeflated = 8;
   if (member.method != kStored && member.method != kDeflated) return {};
-  const std::uint64_t start =
-      member.header_at + kMemberHeaderBytes + number_at(header, 26, 2) + number_at(header, 28, 2);
-  if (start > size_ || member.packed_bytes > size_ - start)
+  const std::uint64_t start = header_at + kMemberHeaderBytes + number_at(header, 26, 2) + number_at(header, 28, 2);
+  if (start > end_ || member.packed_bytes > end_ - start)
     return fmt::format("\"{}\" in the zip archive goes on beyond its end", member.name);
   Checksum checksum(member.method == kDeflated);
   constexpr std::uint64_t kPieceBytes = 1U << 20;
@@ -208,21 +222,24 @@ std::string Archive::torn_member(const Member& member, const Closeness& closenes
   return fmt::format("\"{}\" in the zip archive does not match its checksum", member.name);
 }
 
-std::string Archive::what_is_torn(const Closeness& closeness) {
+std::string Archives::what_is_torn(const Closeness& closeness) {
   if (!descriptor_.valid()) return "the zip archive cannot be opened";
-  if (std::string torn = find_directory(); !torn.empty()) return torn;
-  if (std::string torn = read_members(); !torn.empty()) return torn;
-  if (!closeness.checksums) return {};
-  for (const Member& member : members_) {
-    if (std::string torn = torn_member(member, closeness); !torn.empty()) return torn;
-  }
+  do {
+    if (std::string torn = find_directory(); !torn.empty()) return torn;
+    if (std::string torn = read_members(); !torn.empty()) return torn;
+    for (const Member& member : members_) {
+      if (!closeness.checksums) break;
+      if (std::string torn = torn_member(member, closeness); !torn.empty()) return torn;
+    }
+    end_ = start_;
+  } while (end_ > 0);
   return {};
 }
 
 }  // namespace
 
 std::string torn_zip(const std::filesystem::path& file, const Closeness& closeness) {
-  return Archive(file).what_is_torn(closeness);
+  return Archives(file).what_is_torn(closeness);
 }
 
 }  // namespace training
