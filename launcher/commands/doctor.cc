@@ -27,8 +27,9 @@ static fs::path checkout_meant(const config::Invocation& invocation) {
 }
 
 static void print(const checkout::Finding& finding) {
-  fmt::print("{:<10} {}{}{}\n", finding.sure == checkout::Confidence::kCertain ? "certain" : "likely", finding.what,
-             finding.where.empty() ? "" : ": ", finding.where);
+  const bool somewhere = !finding.where.empty() && finding.where != ".";
+  fmt::print("{:<10} {}{}{}\n", finding.sure == checkout::Confidence::kCertain ? "certain" : "likely",
+             somewhere ? finding.where : "", somewhere ? ": " : "", finding.what);
   if (!finding.threatens.empty()) fmt::print("{:<10} at stake: {}\n", "", finding.threatens);
   fmt::print("{:<10} {}\n", "", finding.treatment.empty() ? "only reported" : "would be treated: " + finding.treatment);
 }
