@@ -1,8 +1,10 @@
 // How the ledger survives.
 //
 // Writing. A record is one write of one line at the end, synced before append returns. What a crash can leave is a line
-// without its end; a reader takes the lines before it, and the next open cuts it. When a write fails half-way, the file
-// is cut back before the next one, so a good line never follows half a line.
+// without its end, or zeros in its place; a reader takes the lines before it, and the next open cuts it. When a write
+// fails half-way, the file is cut back before the next one, so a good line never follows half a line. The very first
+// line is written beside and renamed: were it written in place, a power cut could leave nothing but zeros, and a ledger
+// that has lost its records looks the same.
 //
 // Damage. Each line carries a CRC. A bad line between good ones is skipped with a note: the records around it are still
 // true, and what a lost record could hide is at most one end. A file that has content but not one good line is refused
@@ -292,12 +294,16 @@ base::Result<Ledger> Ledger::start_anew(const std::filesystem::path& path, Redac
   return open(path, std::move(redact));
 }
 
-base::Result<void> Ledger::append(Record record) {
-  CHECK(record.step || !record.kind.empty());
-  record.number = next_number_;
-  if (record.step) record.kind = policy::name(record.step->observation);
-  clean(record.facts, redact_);
-  const std::string line = to_line(record);
+base::Result<void> Ledger::begin_with(const std::string& line) {
+  if (auto written = base::write_file_durably(path_.string(), line); !written) return written;
+  if (auto synced = sync_folder(path_.parent_path()); !synced) return synced;
+  auto file = open_for_append(path_);
+  if (!file) return base::fail(file.error());
+  file_ = std::move(*file);
+  return {};
+}
+
+base::Result<void> Ledger::add(const std::string& line) {
   struct stat status {};
   if (::fstat(file_.get(), &status) != 0) return base::fail(base::system_error(errno, "look at the ledger", path_));
   if (static_cast<std::uint64_t>(status.st_size) > size_bytes_ &&
@@ -307,6 +313,16 @@ base::Result<void> Ledger::append(Record record) {
   if (!base::write_all(file_.get(), line) || ::fsync(file_.get()) != 0) {
     return base::fail(base::system_error(errno, "write to the ledger", path_));
   }
+  return {};
+}
+
+base::Result<void> Ledger::append(Record record) {
+  CHECK(record.step || !record.kind.empty());
+  record.number = next_number_;
+  if (record.step) record.kind = policy::name(record.step->observation);
+  clean(record.facts, redact_);
+  const std::string line = to_line(record);
+  if (auto written = size_bytes_ == 0 ? begin_with(line) : add(line); !written) return written;
   size_bytes_ += line.size();
   ++next_number_;
   remember(memory_, record);

@@ -94,6 +94,9 @@ class Ledger {
   static base::Result<Ledger> start_anew(const std::filesystem::path& path, Redact redact = {});
 
  private:
+  base::Result<void> begin_with(const std::string& line);
+  base::Result<void> add(const std::string& line);
+
   std::filesystem::path path_;
   base::UniqueFd file_;
   std::uint64_t size_bytes_ = 0;

@@ -404,6 +404,18 @@ TEST_F(LedgerTest, FailedWriteLeavesTheRecordsBeforeIt) {
   EXPECT_THAT(open().notes(), IsEmpty());
 }
 
+// A power cut may leave zeros for what was written in place, and zeros alone are a ledger that has lost its records.
+TEST_F(LedgerTest, FirstRecordComesWithItsFile) {
+  Ledger ledger = open();
+  const fs::path created = path_.string() + ".created";
+  fs::create_hard_link(path_, created);
+  see(ledger, policy::BootBegan{1, 1});
+  EXPECT_EQ(fs::file_size(created), 0U);
+  EXPECT_EQ(boots_read(), 1U);
+  see(ledger, policy::BootBegan{1, 1});
+  EXPECT_EQ(boots_read(), 2U);
+}
+
 TEST_F(LedgerTest, CanBeReadWhileItIsWritten) {
   Ledger ledger = open();
   std::uint64_t newest = 0;
