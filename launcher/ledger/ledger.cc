@@ -10,6 +10,12 @@
 // true, and what a lost record could hide is at most one end. A file that has content but not one good line is refused
 // instead: its counts are lost, and a run whose failures cannot be counted must not go on by itself.
 //
+// A tail that is gone. A file cut between two records looks like a younger one. So the number of the newest record also
+// stands in a small file beside it, written after the record is safe: that may lag behind the ledger, and is never
+// ahead of it unless records are lost. It is not synced, and one that cannot be read says nothing. A loss is noted, and
+// numbering goes on behind what is gone, so it stays visible. What the lost records said cannot be known; that is safe,
+// since what follows is counted anew, from less. A disk that forgets both files is a run that begins.
+//
 // Growth. When the file has grown, everything but the newest records is folded into one summary line. The new file is
 // written beside, synced, renamed over the old one, and the folder is synced: a reader sees the one or the other.
 //
@@ -25,6 +31,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 
 #include "base/check.h"
 #include "launcher/base/files.h"
@@ -41,6 +48,7 @@ constexpr std::size_t kept_lines_max = 200;
 constexpr std::size_t kept_bytes_max = 64U << 10;
 constexpr std::size_t unknown_lines_max = 100;
 constexpr std::size_t text_bytes_max = 1000;
+constexpr std::size_t witness_bytes = 21;  // twenty digits and the line's end
 
 struct Parsed {
   std::vector<std::string_view> texts;  // of the whole lines, in order; views into the content
@@ -52,6 +60,8 @@ struct Parsed {
   std::uint64_t newest_number = 0;
   std::uint64_t missing = 0;  // records between two lines that stand side by side
   bool numbers_grow = true;
+  std::uint64_t lost_at_end() const { return witnessed > newest_number ? witnessed - newest_number : 0; }
+  std::uint64_t witnessed = 0;  // the newest number, as the file beside the ledger has it
 };
 
 base::Error ledger_error(base::ErrorCode code, const std::filesystem::path& path, std::string detail,
@@ -94,6 +104,10 @@ std::vector<std::string> notes_on(const Parsed& parsed, std::size_t content_size
   }
   if (parsed.unknown > 0) {
     notes.push_back(fmt::format("{} records of a newer podlaunch were kept and skipped.", parsed.unknown));
+  }
+  if (parsed.lost_at_end() > 0) {
+    notes.push_back(fmt::format("{} records are missing from the end of the ledger: what they said is not known.",
+                                parsed.lost_at_end()));
   }
   if (parsed.missing > 0) {
     notes.push_back(fmt::format("{} records are missing from the middle of the ledger.", parsed.missing));
@@ -138,6 +152,29 @@ base::Result<std::string> read_content(const std::filesystem::path& path) {
                                    "Run `podlaunch resume`: it is moved aside and counting begins anew."));
   }
   return content;
+}
+
+std::filesystem::path witness_of(const std::filesystem::path& path) {
+  return path.string() + ".newest";
+}
+
+// 0 when there is none that can be read.
+std::uint64_t witnessed_number(const std::filesystem::path& path) {
+  const std::string text = base::read_file(witness_of(path).string(), witness_bytes).value_or("");
+  std::uint64_t number = 0;
+  if (text.size() != witness_bytes || text.back() != '\n') return 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size() - 1, number);
+  return error == std::errc() && end == text.data() + text.size() - 1 ? number : 0;
+}
+
+void witness(const std::filesystem::path& path, std::uint64_t number) {
+  const base::UniqueFd file(
+      ::open(witness_of(path).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0644));
+  struct stat status {};
+  if (!file.valid() || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  const std::string text = fmt::format("{:0{}}\n", number, witness_bytes - 1);
+  // Without it a loss may go unseen; no record depends on it.
+  (void)::pwrite(file.get(), text.data(), text.size(), 0);
 }
 
 base::Result<void> sync_folder(const std::filesystem::path& folder) {
@@ -242,9 +279,11 @@ void remember(Memory& memory, const Record& record) {
 }
 
 base::Result<Opened> read(const std::filesystem::path& path) {
+  const std::uint64_t witnessed = witnessed_number(path);  // first: the ledger may grow meanwhile
   auto content = read_content(path);
   if (!content) return base::fail(content.error());
-  const Parsed parsed = parse(*content);
+  Parsed parsed = parse(*content);
+  parsed.witnessed = witnessed;
   if (auto readable = refuse_unreadable(parsed, *content, path); !readable) return base::fail(readable.error());
   Opened opened;
   opened.notes = notes_on(parsed, content->size());
@@ -256,9 +295,11 @@ base::Result<Opened> read(const std::filesystem::path& path) {
 }
 
 base::Result<Ledger> Ledger::open(const std::filesystem::path& path, Redact redact) {
+  const std::uint64_t witnessed = witnessed_number(path);  // first: the ledger may grow meanwhile
   auto content = read_content(path);
   if (!content) return base::fail(content.error());
-  const Parsed parsed = parse(*content);
+  Parsed parsed = parse(*content);
+  parsed.witnessed = witnessed;
   if (auto readable = refuse_unreadable(parsed, *content, path); !readable) return base::fail(readable.error());
   if (content->size() >= compact_at_bytes) {
     // A compaction that fails leaves the long ledger as it was, and that is as good.
@@ -276,7 +317,7 @@ base::Result<Ledger> Ledger::open(const std::filesystem::path& path, Redact reda
   ledger.path_ = path;
   ledger.file_ = std::move(*file);
   ledger.size_bytes_ = parsed.whole_bytes;
-  ledger.next_number_ = parsed.newest_number + 1;
+  ledger.next_number_ = std::max(parsed.newest_number, parsed.witnessed) + 1;
   ledger.notes_ = notes_on(parsed, content->size());
   ledger.redact_ = std::move(redact);
   for (const Line& line : parsed.lines) fold(ledger.memory_, line);
@@ -291,6 +332,8 @@ base::Result<Ledger> Ledger::start_anew(const std::filesystem::path& path, Redac
       return base::fail(base::system_error(errno, "move the damaged ledger aside", path.string()));
     }
   }
+  std::error_code ignored;  // with it, the new ledger would only say that it is one
+  std::filesystem::remove(witness_of(path), ignored);
   return open(path, std::move(redact));
 }
 
@@ -324,7 +367,7 @@ base::Result<void> Ledger::append(Record record) {
   const std::string line = to_line(record);
   if (auto written = size_bytes_ == 0 ? begin_with(line) : add(line); !written) return written;
   size_bytes_ += line.size();
-  ++next_number_;
+  witness(path_, next_number_++);
   remember(memory_, record);
   if (size_bytes_ >= 2 * compact_at_bytes) {
     // A long boot may outgrow it, too. The record is safe already, so a failure here is left to the next time.

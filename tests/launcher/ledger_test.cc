@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -18,6 +19,7 @@ namespace ledger {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 namespace fs = std::filesystem;
@@ -345,7 +347,8 @@ TEST_F(LedgerTest, CompactionKeepsWhatIsRememberedAndBoundsTheSize) {
   EXPECT_EQ(again.memory().best_step, 7);
   EXPECT_EQ(again.memory().last_pod, "pod-a");
   EXPECT_THAT(again.notes(), IsEmpty());
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+  // The ledger, and the number of its newest record.
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 2);
 }
 
 TEST_F(LedgerTest, CompactionKeepsRecordsOfANewerVersion) {
@@ -480,14 +483,13 @@ TEST_F(LedgerTest, EachFlippedByteIsHarmlessOrReported) {
   }
 }
 
-TEST_F(LedgerTest, EachCutIsReportedUnlessItFallsBetweenTwoRecords) {
+TEST_F(LedgerTest, EachCutIsReported) {
   write_boots(4);
   const std::string whole = content();
-  for (std::size_t size = 1; size < whole.size(); ++size) {
+  for (std::size_t size = 0; size < whole.size(); ++size) {
     replace(whole.substr(0, size));
     const auto opened = read(path_);
-    const bool between = whole[size - 1] == '\n';
-    EXPECT_TRUE(between || !opened || !opened->notes.empty()) << "cut to " << size << " bytes";
+    EXPECT_TRUE(!opened || !opened->notes.empty()) << "cut to " << size << " bytes";
   }
 }
 
@@ -498,6 +500,38 @@ TEST_F(LedgerTest, RecordsThatAreGoneFromTheMiddleAreReported) {
   const std::size_t third = whole.find('\n', second) + 1;
   replace(whole.substr(0, second) + whole.substr(third));
   EXPECT_THAT(read(path_)->notes, Contains(HasSubstr("1 records are missing")));
+}
+
+TEST_F(LedgerTest, RecordsThatAreGoneFromTheEndAreReportedAndStayVisible) {
+  write_boots(5);
+  const std::string whole = content();
+  std::size_t third = 0;
+  for (int i = 0; i < 3; ++i) third = whole.find('\n', third) + 1;
+  replace(whole.substr(0, third));
+  EXPECT_THAT(read(path_)->notes, Contains(HasSubstr("2 records are missing from the end")));
+  write_boots(1);
+  EXPECT_THAT(read(path_)->notes, ElementsAre(HasSubstr("2 records are missing from the middle")));
+  EXPECT_EQ(read(path_)->records.back().number, 6U);
+}
+
+TEST_F(LedgerTest, LedgerThatIsGoneIsReported) {
+  write_boots(3);
+  fs::remove(path_);
+  EXPECT_THAT(open().notes(), ElementsAre(HasSubstr("3 records are missing from the end")));
+}
+
+TEST_F(LedgerTest, CountThatLagsOrCannotBeReadSaysNothing) {
+  write_boots(3);
+  const fs::path newest = path_.string() + ".newest";
+  for (const std::string text : {"00000000000000000002\n", "", "0000000000000000", "00000000000000000x99\n"}) {
+    std::ofstream(newest, std::ios::trunc) << text;
+    EXPECT_THAT(read(path_)->notes, IsEmpty()) << text;
+  }
+  fs::remove(newest);
+  ASSERT_EQ(::mkfifo(newest.c_str(), 0644), 0);
+  write_boots(1);
+  EXPECT_THAT(read(path_)->notes, IsEmpty());
+  EXPECT_EQ(boots_read(), 4U);
 }
 
 TEST_F(LedgerTest, AnyFlippedBitLosesAtMostTheLinesItTouches) {
