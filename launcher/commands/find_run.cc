@@ -23,7 +23,7 @@ using base::Result;
 
 // The keeper holds a lock for as long as its launcher lives.
 bool is_active(const fs::path& folder) {
-  base::UniqueFd lock(::open((folder / "lease.lock").c_str(), O_RDONLY | O_CLOEXEC));
+  base::UniqueFd lock(::open((folder / "lease.lock").c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!lock.valid()) return false;
   return ::flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }

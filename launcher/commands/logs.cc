@@ -63,8 +63,12 @@ bool copy_rest(int file, Selection& selection) {
   }
 }
 
+// Nothing for what is no file: a fifo would be waited at for ever.
 base::UniqueFd open_log(const fs::path& path) {
-  return base::UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  base::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status {};
+  if (!file.valid() || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  return file;
 }
 
 bool same_file(int file, const fs::path& path) {

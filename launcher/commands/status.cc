@@ -100,11 +100,23 @@ static void print_table(const FoundRun& found, const ledger::Opened& ledger) {
   }
 }
 
+// Who asked for JSON gets JSON, also of what went wrong.
+static int refuse(const base::Error& error, bool as_json) {
+  if (!as_json) return complain(error);
+  const json words{{"operation", error.operation},
+                   {"path", error.path},
+                   {"detail", error.detail},
+                   {"remedy", error.remedy},
+                   {"message", error.message()}};
+  fmt::print("{}\n", dump(json{{"error", words}}));
+  return 1;
+}
+
 int status(const config::Invocation& invocation, const config::Environment& environment) {
   const auto found = find_run(invocation.config, environment);
-  if (!found) return complain(found.error());
+  if (!found) return refuse(found.error(), invocation.json);
   const auto ledger = ledger::read(found->folder / "ledger.jsonl");
-  if (!ledger) return complain(ledger.error());
+  if (!ledger) return refuse(ledger.error(), invocation.json);
   if (invocation.json) {
     fmt::print("{}\n", dump(to_json(*found, *ledger)));
   } else {

@@ -16,9 +16,12 @@ static constexpr std::size_t kSecretBytesMax = 4096;
 bool KeptLog::open() {
   if (file_.valid()) return true;
   if (!base::make_folders(folder_.string())) return false;
-  file_.reset(::open((folder_ / "train.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  // Not into a fifo or a device that lies there instead, and not waiting for one.
+  base::UniqueFd file(
+      ::open((folder_ / "train.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0644));
   struct stat status {};
-  if (!file_.valid() || ::fstat(file_.get(), &status) != 0) return false;
+  if (!file.valid() || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
+  file_ = std::move(file);
   size_bytes_ = static_cast<std::size_t>(status.st_size);
   return true;
 }

@@ -2,6 +2,7 @@
 // played in scenarios/commands_over_ssh.yaml, in a world without other launchers.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -79,6 +80,41 @@ TEST_F(PodlaunchCommands, StateThatIsGivenIsNotMixedWithTheRunOfALauncherThatIsT
   EXPECT_THAT(ask({"status", "--state", elsewhere}, 1), HasSubstr("there is no run in " + elsewhere));
   EXPECT_THAT(ask({"explain", "--state", elsewhere}, 2), Not(HasSubstr("ready")));
   EXPECT_THAT(ask({"logs", "--state", elsewhere, "--run", "r"}, 1), Not(HasSubstr("ready")));
+}
+
+TEST_F(PodlaunchCommands, FifosFoldersAndLinksInPlaceOfTheRunsFilesKeepNobodyWaiting) {
+  EXPECT_EQ(boot({"--on-complete", "exit"}, train_script()).status(), 0);
+  const fs::path run = folder_ / "state/r";
+  using Put = std::function<void(const fs::path&)>;
+  const Put fifo = [](const fs::path& path) { ASSERT_EQ(::mkfifo(path.c_str(), 0644), 0); };
+  const Put folder = [](const fs::path& path) { fs::create_directory(path); };
+  const Put link = [](const fs::path& path) { fs::create_symlink(path.filename(), path); };
+  for (const Put& put : {fifo, folder, link}) {
+    for (const char* file : {"logs/train.log", "lease.lock", "ledger.jsonl"}) {
+      fs::rename(run / file, folder_ / "aside");
+      put(run / file);
+      const bool is_log = std::string(file) == "logs/train.log";
+      const bool is_ledger = std::string(file) == "ledger.jsonl";
+      ask({"status", "--state", state(), "--run", "r"}, is_ledger ? 1 : 0);
+      const json document =
+          json::parse(ask({"status", "--json", "--state", state(), "--run", "r"}, is_ledger ? 1 : 0), nullptr, false);
+      EXPECT_EQ(document.value("error", json()).is_object(), is_ledger) << document;
+      ask({"logs", "--state", state(), "--run", "r"}, is_log ? 1 : 0);
+      ask({"resume", "--state", state(), "--run", "r"}, is_ledger ? 0 : 1);
+      fs::remove(run / "resume");
+      fs::remove_all(run / file);
+      fs::rename(folder_ / "aside", run / file);
+    }
+  }
+}
+
+TEST_F(PodlaunchCommands, FifoInPlaceOfTheKeptLogCostsTheLogAlone) {
+  fs::create_directories(folder_ / "state/r/logs");
+  ASSERT_EQ(::mkfifo((folder_ / "state/r/logs/train.log").c_str(), 0644), 0);
+  Launcher launcher = boot({"--on-complete", "exit"}, train_script());
+  EXPECT_EQ(launcher.status(), 0) << launcher.log();
+  EXPECT_THAT(launcher.log(), Not(HasSubstr("starting another")));
+  EXPECT_EQ(status()["state"], "finished");
 }
 
 }  // namespace
