@@ -94,20 +94,8 @@ TEST_F(Podlaunch, StopSignalIsForwardedWrittenDownAndTheNextBootResumes) {
   ASSERT_TRUE(second.says("step 5 from " + (folder_ / "out/ckpt-7.json").string())) << second.log();
 }
 
-TEST_F(Podlaunch, FailureIsRetriedAndEndsInAHoldThatResumeReleases) {
-  commit_upstream("fail.sh", "echo run >> ../runs\nif [ -e ../mended ]; then exit 0; fi\nexec no-such-trainer\n");
-  Launcher launcher = boot({}, {"sh", "fail.sh"});
-  ASSERT_TRUE(launcher.says("podlaunch: hold: what to do", std::chrono::seconds(100))) << launcher.log();
-  EXPECT_EQ(read(checkout().parent_path() / "runs"), "run\nrun\nrun\n");
-  EXPECT_FALSE(launcher.ends_within(std::chrono::seconds(1)));
-  EXPECT_EQ(status()["state"], "held");
-  EXPECT_EQ(status()["hold"]["reason"], "same-failure");
-
-  write(checkout().parent_path() / "mended", "");
-  Launcher resume({"resume", "--state", (folder_ / "state").string(), "--run", "r"}, folder_ / "resume");
-  EXPECT_EQ(resume.status(), 0) << resume.log();
-  EXPECT_TRUE(launcher.says("podlaunch: finished:")) << launcher.log();
-}
+// Retries, the hold after them and its release are played in scenarios/failure_held_then_resumed.yaml, without their
+// waits.
 
 TEST_F(Podlaunch, HoldSurvivesARestartAndAnswersTheStopSignalAtOnce) {
   commit_upstream("fail.sh", "exit 3\n");
