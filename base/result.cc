@@ -73,6 +73,7 @@ static ErrorCode code_of(int saved_errno) {
       return ErrorCode::kTimedOut;
     case ENOSYS:
     case EOPNOTSUPP:
+    case ENAMETOOLONG:
       return ErrorCode::kUnsupported;
     default:
       return ErrorCode::kSystem;
@@ -80,6 +81,7 @@ static ErrorCode code_of(int saved_errno) {
 }
 
 Error system_error(int saved_errno, std::string operation, std::string path, std::string remedy) {
+  if (remedy.empty() && saved_errno == ENAMETOOLONG) remedy = "No file system here takes such a name: shorten it.";
   return Error{.code = code_of(saved_errno),
                .operation = std::move(operation),
                .path = std::move(path),

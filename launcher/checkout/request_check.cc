@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <string_view>
 
 #include "launcher/checkout/git/files.h"
@@ -69,11 +72,21 @@ base::Result<void> check_ref(const std::string& ref) {
                                         "Give a branch, a tag or a full commit id."));
 }
 
+// Named, so it has to be there: ssh itself would go on with what else it finds, and report something else.
+base::Result<void> check_file(const fs::path& file, std::string_view setting) {
+  if (file.empty() || ::access(file.c_str(), R_OK) == 0) return {};
+  return base::fail(base::invalid_input(
+      fmt::format("the file {} cannot be read: {}", file.string(), std::strerror(errno)),
+      fmt::format("--{} names it: put it there, readable for this user, or name another.", setting)));
+}
+
 }  // namespace
 
 base::Result<void> check_request(const Request& request) {
   if (auto path = check_path(request.path); !path) return path;
   if (auto url = check_url(request.url); !url) return url;
+  if (auto key = check_file(request.credentials.ssh_key, "ssh-key"); !key) return key;
+  if (auto hosts = check_file(request.credentials.ssh_known_hosts, "ssh-known-hosts"); !hosts) return hosts;
   return check_ref(request.ref);
 }
 

@@ -154,6 +154,7 @@ std::string describe(const Config& config) {
   if (config.depth) line("depth", std::to_string(*config.depth));
   line("git-token-env", config.git_token_variable);
   line("ssh-key", config.ssh_key.string());
+  line("ssh-known-hosts", config.ssh_known_hosts.string());
   line("netrc", config.netrc.string());
   line("ca-bundle", config.ca_bundle.string());
   line("quarantine-max", format_size(config.quarantine_max));

@@ -66,7 +66,8 @@ struct Config {
   Transport transport = Transport::kLibgit2;
   std::optional<int> depth;        // commits of history to fetch
   std::string git_token_variable;  // the variable with the token for the repository's host
-  std::filesystem::path ssh_key;   // absolute, as the two below; empty: what the machine has
+  std::filesystem::path ssh_key;   // absolute, as the three below; empty: what the machine has
+  std::filesystem::path ssh_known_hosts;
   std::filesystem::path netrc;
   std::filesystem::path ca_bundle;
   Seconds network_timeout{60};  // of silence, until a conversation with the remote is given up

@@ -325,6 +325,8 @@ static std::vector<Setting> make_settings() {
        number(&Config::depth, 1)},
       {"git-token-env", Form::kOne, "NAME", "the variable with the token for the repository's host", apply_git_token},
       {"ssh-key", Form::kOne, "FILE", "the private key for a repository over ssh", absolute_path(&Config::ssh_key)},
+      {"ssh-known-hosts", Form::kOne, "FILE", "the keys of hosts to trust over ssh; default: ~/.ssh/known_hosts",
+       absolute_path(&Config::ssh_known_hosts)},
       {"netrc", Form::kOne, "FILE", "logins by host; default: $NETRC, then ~/.netrc", absolute_path(&Config::netrc)},
       {"ca-bundle", Form::kOne, "FILE", "certificates of the authorities to trust for https",
        absolute_path(&Config::ca_bundle)},

@@ -77,8 +77,9 @@ constexpr std::array<HoldRule, hold_reason_count> rules = {{
      "Clear what the hold named when it began; `podlaunch status` shows it. Then run `podlaunch resume`."},
     {HoldReason::kLedgerUnusable, "ledger-unusable", 87, obstacle, no, no, no, no,
      "The run's ledger cannot be read or written, so failures could not be counted.",
-     "Free space on the state's disk or mount it writable; it is tried again by itself. A ledger damaged beyond "
-     "reading is moved aside by `podlaunch resume`."},
+     "Free space on the state's disk, mount it writable, or let this user write there (`--state` names another "
+     "folder); "
+     "it is tried again by itself. A ledger damaged beyond reading is moved aside by `podlaunch resume`."},
     {HoldReason::kAttemptBudget, "attempt-budget", 88, no, no, no, no, no,
      "The run has used all attempts it was allowed.",
      "Raise `--max-attempts`, or run `podlaunch resume` to allow as many again."},

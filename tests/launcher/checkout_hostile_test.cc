@@ -45,10 +45,10 @@ class Hostile : public testing::TestWithParam<Transport> {
 mode, name, new = sys.argv[1:]
 git = lambda *a, **k: subprocess.run(('git',) + a, check=True, stdout=subprocess.PIPE, **k).stdout
 entries = []
-for line in git('ls-tree', 'HEAD').decode().splitlines():
-    meta, path = line.split('\t')
-    m, _, oid = meta.split()
-    entries.append((m.lstrip('0').encode(), path.encode(), oid))
+for line in git('ls-tree', '-z', 'HEAD').split(b'\0')[:-1]:
+    meta, path = line.split(b'\t', 1)
+    m, _, oid = meta.decode().split()
+    entries.append((m.lstrip('0').encode(), path, oid))
 entries.append((mode.encode(), name.encode(), new))
 entries.sort(key=lambda e: e[1] + (b'/' if e[0] == b'40000' else b''))
 raw = b''.join(m + b' ' + n + b'\0' + bytes.fromhex(o) for m, n, o in entries)
@@ -205,6 +205,87 @@ TEST_P(Hostile, SubmodulesCannotLeadOutOfTheWorkTreeOrStartPrograms) {
   with_submodule("five", ".git/hooks", "file://" + world_.remote.string(), "five");
   EXPECT_FALSE(fs::exists(world_.path / ".git/hooks/train.py"));
   with_submodule("six", "six", "ssh://-oProxyCommand=" + mark("ssh") + "/x", "six");
+  expect_no_harm();
+}
+
+TEST_P(Hostile, VariablesThatLeadGitElsewhereAreNotFollowed) {
+  const fs::path other = world_.root / "other";
+  World::must("git clone -q " + world_.remote.string() + " " + other.string());
+  write_file(world_.root / "shallow", world_.tip() + "\n");
+  write_file(world_.root / "grafts", world_.tip() + "\n");
+  const std::map<std::string, std::string> variables = {{"GIT_DIR", other / ".git"},
+                                                        {"GIT_WORK_TREE", other},
+                                                        {"GIT_COMMON_DIR", other / ".git"},
+                                                        {"GIT_INDEX_FILE", other / ".git/index"},
+                                                        {"GIT_OBJECT_DIRECTORY", other / ".git/objects"},
+                                                        {"GIT_ALTERNATE_OBJECT_DIRECTORIES", other / ".git/objects"},
+                                                        {"GIT_NAMESPACE", "elsewhere"},
+                                                        {"GIT_SHALLOW_FILE", world_.root / "shallow"},
+                                                        {"GIT_GRAFT_FILE", world_.root / "grafts"},
+                                                        {"GIT_REPLACE_REF_BASE", "refs/heads/"},
+                                                        {"GIT_TEMPLATE_DIR", other},
+                                                        {"GIT_EXTERNAL_DIFF", mark("external-diff")},
+                                                        {"GIT_ASKPASS", mark("askpass")},
+                                                        {"GIT_PROXY_COMMAND", mark("proxy-command")},
+                                                        {"GIT_QUARANTINE_PATH", other},
+                                                        {"GIT_CEILING_DIRECTORIES", world_.root}};
+  const std::string everything = "cd " + other.string() + " && find . -type f | sort | xargs sha1sum";
+  const std::string before = World::must(everything);
+  for (const auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
+  const auto cloned = bring_up(request());
+  fs::remove_all(world_.path / ".git/objects/pack");
+  fs::remove_all(world_.path / "train.py");
+  Request all = request();
+  all.deep = true;
+  all.local_changes = LocalChanges::kSetAside;
+  const auto repaired = bring_up(all);
+  for (const auto& [name, value] : variables) ::unsetenv(name.c_str());
+  ASSERT_TRUE(cloned) << cloned.error().message();
+  ASSERT_TRUE(repaired) << repaired.error().message();
+  EXPECT_EQ(World::must(everything), before);
+  EXPECT_EQ(world_.head(), world_.tip());
+  EXPECT_TRUE(world_.fsck_is_clean()) << world_.fsck();
+  EXPECT_EQ(World::trimmed(world_.git("rev-list --count HEAD")), "3");
+  expect_no_harm();
+}
+
+TEST_P(Hostile, ConfigurationDoesNotMoveTheWorkTree) {
+  must_bring_up(request());
+  world_.git("config core.worktree " + victim().string());
+  const std::string tip = world_.commit_upstream("file", "upstream's\n", "file");
+  (void)bring_up(request());
+  Request all = request();
+  all.deep = true;
+  all.local_changes = LocalChanges::kSetAside;
+  EXPECT_EQ(must_bring_up(all).commit, tip);
+  EXPECT_EQ(read_text(world_.path / "file"), "upstream's\n");
+  expect_no_harm();
+}
+
+TEST_P(Hostile, OddNamesArriveAndImpossibleOnesAreSaid) {
+  world_.commit_upstream("new\nline \x01\xff \\\"'$(touch x)", "odd\n", "odd");
+  world_.commit_upstream(std::string(255, 'n'), "long\n", "long");
+  const std::string sound = world_.tip();
+  EXPECT_EQ(must_bring_up(request()).commit, sound);
+  EXPECT_EQ(read_text(world_.path / "new\nline \x01\xff \\\"'$(touch x)"), "odd\n");
+  // The user's own, by such a name, is carried through a lost database.
+  write_file(world_.path / "mine\nand mine", "mine\n");
+  fs::remove_all(world_.path / ".git");
+  EXPECT_EQ(must_bring_up(request()).commit, sound);
+  EXPECT_EQ(read_text(world_.path / "mine\nand mine"), "mine\n");
+  // A path that no file system takes.
+  std::string object = World::trimmed(World::must("cd " + world_.author.string() + " && git rev-parse HEAD:train.py"));
+  push_entry("100644", std::string(300, 'x'), object);
+  const auto update = bring_up(request());
+  EXPECT_TRUE(update.has_value() || !update.error().remedy.empty()) << (update ? "" : update.error().message());
+  EXPECT_EQ(world_.head(), sound);
+  EXPECT_EQ(world_.git("status --porcelain"), "?? \"mine\\nand mine\"\n");
+  Request fresh = request();
+  fresh.path = world_.root / "fresh" / "project";
+  fs::create_directories(fresh.path.parent_path());
+  const auto clone = bring_up(fresh);
+  ASSERT_FALSE(clone);
+  EXPECT_NE(clone.error().remedy, "") << clone.error().message();
   expect_no_harm();
 }
 

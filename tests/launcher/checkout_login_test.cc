@@ -233,6 +233,7 @@ TEST(Ssh, KeyIsHandedToTheProgramAndNothingIsAskedInteractively) {
   request.transport = Transport::kGit;
   request.url = "ssh://git@example.org" + world.remote.string();
   request.credentials.ssh_key = world.root / "a key's file";
+  write_file(request.credentials.ssh_key, "a key");
   EXPECT_TRUE(must_bring_up(request).cloned);
   const std::string said = read_text(world.root / "ssh-log");
   EXPECT_THAT(said, HasSubstr("-i\n" + (world.root / "a key's file").string() + "\n"));

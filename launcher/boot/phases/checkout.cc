@@ -38,6 +38,7 @@ checkout::Request checkout_request(const Boot& boot) {
   request.history_depth = config.depth.value_or(0);
   request.credentials.token_variable = config.git_token_variable;
   request.credentials.ssh_key = config.ssh_key;
+  request.credentials.ssh_known_hosts = config.ssh_known_hosts;
   request.credentials.netrc = config.netrc;
   request.credentials.ca_bundle = config.ca_bundle;
   request.network_stall_limit = config.network_timeout;

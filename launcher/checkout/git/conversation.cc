@@ -11,6 +11,7 @@
 #include "launcher/checkout/git/lent_commits.h"
 #include "launcher/checkout/git/library.h"
 #include "launcher/checkout/git/login.h"
+#include "launcher/checkout/git/trusted_hosts.h"
 
 namespace checkout {
 namespace {
@@ -65,7 +66,7 @@ int on_credentials(git_credential** out, const char* url, const char* name_in_ur
 std::string trust_remedy(const RemoteSettings& settings) {
   if (settings.url.starts_with("https://"))
     return "Name the authorities to trust with --ca-bundle, or install ca-certificates in the image.";
-  return "Put the host's key into ~/.ssh/known_hosts.";
+  return kUnknownHostRemedy;
 }
 
 base::Error talking_error(int code, std::string operation, const RemoteSettings& settings) {
@@ -80,15 +81,15 @@ base::Error talking_error(int code, std::string operation, const RemoteSettings&
       error.remedy = "Check the repository's address.";
       break;
     case base::ErrorCode::kNoSpace:
-      error.remedy = "Free some space or enlarge the disk.";
-      break;
     case base::ErrorCode::kNotPermitted:
     case base::ErrorCode::kUnsupported:
       break;
     default:
       // Whatever else goes wrong while two machines talk may go right the next time.
       error.code = base::ErrorCode::kNetwork;
-      error.remedy = "Check the network; the launcher tries again by itself.";
+      error.remedy = error.detail.find("create thread") == std::string::npos
+                         ? "Check the network; the launcher tries again by itself."
+                         : "Raise the container's limit of processes; the launcher tries again by itself.";
   }
   return error;
 }
@@ -210,6 +211,9 @@ base::Result<Upstream> converse(const std::filesystem::path& git_folder, const R
   if (!settings.credentials.ca_bundle.empty()) {
     if (auto trusted = trust_certificates(settings.credentials.ca_bundle); !trusted) return base::fail(trusted.error());
   }
+  const bool goes_over_ssh = !settings.url.starts_with("http");
+  const auto hosts = TrustedHosts::make(goes_over_ssh ? settings.credentials.ssh_known_hosts : std::filesystem::path());
+  if (!hosts) return base::fail(hosts.error());
   git_repository* opened = nullptr;
   int code = git_repository_open_ext(&opened, git_folder.c_str(),
                                      GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, nullptr);

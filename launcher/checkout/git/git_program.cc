@@ -82,7 +82,7 @@ base::Error refusal(const Answer& answer, const std::string& operation, const Re
     error.code = base::ErrorCode::kAuthentication;
     error.remedy = settings.url.starts_with("https://")
                        ? "Name the authorities to trust with --ca-bundle, or install ca-certificates in the image."
-                       : "Put the host's key into ~/.ssh/known_hosts.";
+                       : kUnknownHostRemedy;
   } else if (says({"Authentication failed", "could not read Username", "could not read Password",
                    "Permission denied (publickey", "returned error: 401", "returned error: 403"})) {
     error.code = base::ErrorCode::kAuthentication;
@@ -113,6 +113,11 @@ std::vector<std::string> common_arguments(const fs::path& git_folder, const Remo
   std::string ssh = "ssh -o BatchMode=yes";
   if (!settings.credentials.ssh_key.empty())
     ssh += " -o IdentitiesOnly=yes -i " + quoted(settings.credentials.ssh_key.string());
+  // Of the file alone: what the machine knows besides was not named.
+  if (!settings.credentials.ssh_known_hosts.empty()) {
+    ssh += " -o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=none -o UserKnownHostsFile=" +
+           quoted(settings.credentials.ssh_known_hosts.string());
+  }
   std::vector<std::string> values = {"core.hooksPath=/dev/null",
                                      "core.fsmonitor=false",
                                      "core.sshCommand=" + ssh,
@@ -143,7 +148,8 @@ std::vector<std::string> common_arguments(const fs::path& git_folder, const Remo
 // What would lead git elsewhere, or make it ask somebody.
 void clean_environment() {
   for (const char* name : {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_CONFIG",
-                           "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_ASKPASS",
+                           "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_SHALLOW_FILE",
+                           "GIT_GRAFT_FILE", "GIT_REPLACE_REF_BASE", "GIT_QUARANTINE_PATH", "GIT_ASKPASS",
                            "SSH_ASKPASS", "GIT_TRACE", "GIT_TRACE_CURL", "GIT_CURL_VERBOSE", "GIT_TRACE_PACKET"}) {
     ::unsetenv(name);
   }

@@ -22,8 +22,8 @@ base::ErrorCode network_code(std::string_view message) {
        {"status code: 401", "status code: 403", "authentication", "credential", "redirects or auth", "known_hosts"}) {
     if (contains(message, refused)) return base::ErrorCode::kAuthentication;
   }
-  for (const std::string_view absent :
-       {"status code: 404", "status code: 410", "not found", "does not exist", "Not Found"}) {
+  for (const std::string_view absent : {"status code: 404", "status code: 410", "not found", "does not exist",
+                                        "Not Found", "does not appear to be a git"}) {
     if (contains(message, absent)) return base::ErrorCode::kNotFound;
   }
   return base::ErrorCode::kNetwork;
@@ -34,6 +34,7 @@ base::ErrorCode code_of(int code, int category, std::string_view message) {
   if (contains(message, "Permission denied") || contains(message, "Read-only file system")) {
     return base::ErrorCode::kNotPermitted;
   }
+  if (contains(message, "File name too long")) return base::ErrorCode::kUnsupported;
   if (code == GIT_EAUTH) return base::ErrorCode::kAuthentication;
   if (code == GIT_ELOCKED) return base::ErrorCode::kBusy;
   if (code == GIT_ECERTIFICATE) return base::ErrorCode::kAuthentication;
@@ -54,6 +55,14 @@ base::ErrorCode code_of(int code, int category, std::string_view message) {
     return base::ErrorCode::kUnsupported;
   }
   return base::ErrorCode::kDamaged;
+}
+
+// Where the error alone tells what to do; whoever knows more says more.
+std::string remedy_of(base::ErrorCode code, std::string_view message) {
+  if (contains(message, "File name too long")) return "No file system here takes such a name: shorten it upstream.";
+  if (code == base::ErrorCode::kNoSpace) return "Free some space or enlarge the disk.";
+  if (code == base::ErrorCode::kNotPermitted) return "Let this user write there, or mount the disk writable.";
+  return {};
 }
 
 }  // namespace
@@ -94,6 +103,7 @@ base::Error library_error(int code, std::string operation, std::string path) {
   error.operation = std::move(operation);
   error.path = std::move(path);
   error.detail = message;
+  error.remedy = remedy_of(error.code, message);
   return error;
 }
 

@@ -67,7 +67,8 @@ std::string login_remedy(const RemoteSettings& settings) {
   if (is_readable_on_the_way(settings))
     return "No login is sent over plain http, where anybody on the way can read it: use https.";
   if (settings.url.starts_with("ssh://") || settings.url.find("://") == std::string::npos)
-    return "Give a key that may read it with --ssh-key, and the host's own key in ~/.ssh/known_hosts.";
+    return "Give a private key that may read it with --ssh-key; the public half belongs among the repository's deploy "
+           "keys.";
   return "Name the variable that holds a token for it with --git-token-env, or a netrc file with --netrc.";
 }
 

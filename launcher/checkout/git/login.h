@@ -17,6 +17,11 @@ std::string place_of(std::string_view url);
 // a connection that anybody may read, unless it stays on this machine.
 std::optional<Login> login_for(const RemoteSettings& settings);
 
+// What a host needs whose own key is not known, or has changed.
+inline constexpr const char* kUnknownHostRemedy =
+    "Write the host's key into a file, as ssh-keyscan prints it, compare it with what the host publishes, and name the "
+    "file with --ssh-known-hosts.";
+
 // Why there is none, or what to do when it was refused.
 std::string login_remedy(const RemoteSettings& settings);
 

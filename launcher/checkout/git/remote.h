@@ -23,8 +23,9 @@ struct Credentials {
   std::string user_name;       // empty: the URL's, else "x-access-token"
   std::string token_variable;  // the environment variable with a password or token; empty: GITHUB_TOKEN, GIT_TOKEN
   std::filesystem::path ssh_key;
-  std::filesystem::path netrc;      // empty: $NETRC, then ~/.netrc
-  std::filesystem::path ca_bundle;  // empty: the system's
+  std::filesystem::path ssh_known_hosts;  // empty: ~/.ssh/known_hosts
+  std::filesystem::path netrc;            // empty: $NETRC, then ~/.netrc
+  std::filesystem::path ca_bundle;        // empty: the system's
 };
 
 struct RemoteSettings {
