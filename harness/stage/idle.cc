@@ -15,6 +15,9 @@
 // is between them. So a connection with unacknowledged data, or in the middle of opening or closing, counts as pending,
 // for as long as such a thing can take.
 //
+// A pod's first process that has been killed sleeps in the kernel until all others of its pod are gone. These may be
+// past the tracer's sight by then, so as long as such a thing can take, the pod counts as ending and not as resting.
+//
 // A thread that waits in a call without a timeout of its own, on a socket that has one, is given its deadline here: it
 // is enough to know it once the world rests, and so reads need not be trapped.
 #include <fcntl.h>
@@ -25,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -34,6 +38,8 @@ namespace stage {
 
 // A connection whose other end has stopped reading stays under way for ever; loopback never takes this long.
 static constexpr Nanoseconds kPacketsTakeAtMost = kSecond / 2;
+// Longer only where one of them sits in a driver that hangs.
+static constexpr Nanoseconds kEndTakesAtMost = 2 * kSecond;
 
 static bool event_pending() {
   siginfo_t info{};
@@ -58,6 +64,22 @@ static bool packets_under_way() {
   return false;
 }
 
+static bool is_exiting(pid_t id) {
+  constexpr unsigned long kExiting = 0x4;  // PF_EXITING, in the ninth field of /proc/PID/stat
+  base::UniqueFd file(::open(fmt::format("/proc/{}/stat", id).c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 512> buffer{};
+  if (!file.valid() || ::read(file.get(), buffer.data(), buffer.size() - 1) <= 0) return false;
+  const char* name_end = std::strrchr(buffer.data(), ')');
+  unsigned long flags = 0;
+  return name_end != nullptr && std::sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %lu", &flags) == 1 &&
+         (flags & kExiting) != 0;
+}
+
+bool Stage::a_pod_is_ending() const {
+  return std::any_of(processes_.begin(), processes_.end(),
+                     [](const auto& entry) { return entry.second->is_first && is_exiting(entry.first); });
+}
+
 bool Stage::everybody_waits() {
   ::sched_yield();
   if (event_pending()) return false;
@@ -67,6 +89,7 @@ bool Stage::everybody_waits() {
   if (!scan(changed) || changed) return false;
   if (event_pending() || watcher_.drain()) return false;
   if (packets_under_way() && real_now() - last_event_ < kPacketsTakeAtMost) return false;
+  if (a_pod_is_ending() && real_now() - last_event_ < kEndTakesAtMost) return false;
   find_socket_deadlines();
   return true;
 }

@@ -369,6 +369,9 @@ void Stage::leave_call(Thread& thread) {
 }
 
 void Stage::deliver_signal(Thread& thread, int signal) {
+  // The kernel drops this one for the first process of a pod, except where that is traced.
+  if (signal == SIGSTOP && thread.process && thread.process->is_first && thread.process->troupe == Troupe::kPod)
+    signal = 0;
   if (thread.restart) {
     // With a handler the call ends with EINTR; without one the kernel makes it again, and its deadline still holds.
     base::UniqueFd file(::open(fmt::format("/proc/{}/status", thread.id).c_str(), O_RDONLY | O_CLOEXEC));

@@ -148,6 +148,7 @@ class Stage {
 
   // idle.cc
   bool everybody_waits();
+  bool a_pod_is_ending() const;
   bool scan(bool& changed);
   bool look_at(Thread& thread, bool& changed);
   void find_socket_deadlines();
