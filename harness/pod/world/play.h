@@ -67,6 +67,7 @@ class World::Play : public stage::Watcher {
   void consider_settled();
   void end_world(scenario::Outcome outcome);
   void give_up(base::Error error);
+  void pass_over(base::Error error);
   bool loops() const;
 
   // The timeline (play_timeline.cc)
@@ -149,6 +150,7 @@ class World::Play : public stage::Watcher {
   BootEnd end_cause_ = BootEnd::kOwnExit;
   Duration returns_after_{0};  // for a pod that comes back as a new one
   bool disturbed_ = false;
+  bool branched_ = false;  // what came before was another play
   bool boot_planned_ = false;
   int pod_number_ = 1;
 

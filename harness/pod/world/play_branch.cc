@@ -54,6 +54,7 @@ void World::Play::leave_the_other_play() {
 
 base::Result<WorldRecord> World::Play::branch(Branch branch) {
   leave_the_other_play();
+  branched_ = true;
   const std::string image = materials_.image;
   materials_ = std::move(branch.materials);
   if (materials_.image.empty()) materials_.image = image;

@@ -127,13 +127,19 @@ void World::Play::do_action(const scenario::UpstreamCommit& action) {
 
 void World::Play::do_action(const scenario::UserEdit& action) {
   auto done = materials_.hands.edit(disks_->host_path(scenario_.start.checkout), action);
-  if (!done) return give_up(done.error());
+  if (!done) return pass_over(done.error());
   record_.precious.push_back(std::move(*done));
 }
 
 void World::Play::do_action(const scenario::GitDamage& action) {
   if (auto done = materials_.hands.damage(disks_->host_path(scenario_.start.checkout), action.kind); !done)
-    give_up(done.error());
+    pass_over(done.error());
+}
+
+// In a branch the fault may have come before there was what this acts on. The story then goes on without it.
+void World::Play::pass_over(base::Error error) {
+  if (!branched_ || error.code != base::ErrorCode::kNotFound) return give_up(std::move(error));
+  event(EventKind::kNote, "passed over: " + error.message());
 }
 
 void World::Play::do_action(const scenario::TrainerFault&) {}  // the answer to the trainer's mark does it
