@@ -22,6 +22,7 @@
 #include "harness/report/junit.h"
 #include "harness/report/terminal.h"
 #include "harness/scenario/parse.h"
+#include "harness/scenario/sample.h"
 #include "harness/scenario/schema.h"
 #include "harness/services/service_command.h"
 #include "harness/sweep/sweep.h"
@@ -256,32 +257,14 @@ int schema(const Words& words) {
 int make_new(const Words& words) {
   CLI::App app{"Writes a scenario to start from.", "simrun new"};
   std::string path;
+  std::string shell;
   app.add_option("file", path, "the scenario's file, such as scenarios/my_case.yaml")->required();
+  app.add_option("--shell", shell, "around this start command, a text for bash, instead of podlaunch");
   if (const auto done = parse(app, words)) return *done;
   std::error_code code;
   if (fs::exists(path, code)) return complain(path + " is there already, and stays as it is. Choose another name.");
   std::ofstream file(path);
-  file << R"(# yaml-language-server: $schema=../harness/scenario/schema.json
-name: a container killed in the middle of training
-story: The container dies at step 60; the platform starts it again and the training goes on.
-pod:
-  platform: runpod
-  disks:
-    /workspace: {kind: volume, size: 20GiB}
-start:
-  podlaunch:
-    repo: https://github.com/nexthybrid/AReaL.git
-    ref: DL4Math
-    checkout: /workspace/AReaL
-    setup: [pip install -e .]
-    train: [bash, examples/cloud_gsm8k/run_training_cloud.sh, 1hour]
-timeline:
-  - {when: {step: 60}, do: kill-container}
-expect:
-  outcome: completed
-  boots: 2
-  resumed-at-least: 40
-)";
+  file << scenario::sample(shell);
   file.close();
   if (!file) return complain(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
   std::cout << fmt::format("{} is written. Play it with: simrun {}\n", path, path);

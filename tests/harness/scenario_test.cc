@@ -10,6 +10,7 @@
 #include "harness/scenario/parse.h"
 #include "harness/scenario/quantity.h"
 #include "harness/scenario/reader.h"
+#include "harness/scenario/sample.h"
 #include "harness/scenario/schema.h"
 #include "tests/harness/json_schema.h"
 
@@ -430,6 +431,14 @@ TEST(ScenarioError, YamlThatIsNoneIsReportedWithItsLine) {
   EXPECT_THAT(message, HasSubstr("test.yaml:"));
   EXPECT_THAT(message, HasSubstr("not YAML"));
   EXPECT_THAT(complaint(kMinimal + "---\n" + kMinimal), HasSubstr("several YAML documents"));
+}
+
+TEST(Sample, CanBePlayedAroundAnyStartCommand) {
+  EXPECT_TRUE(parse(sample(""), "sample.yaml"));
+  const std::string shell = "cd /workspace && echo \"a: b\" # 'c' \\\n\ttrue ${x} && { git clone x; }";
+  const auto read = parse(sample(shell), "sample.yaml");
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->front().start.command.back(), shell);
 }
 
 TEST(ScenarioError, MissingFileIsNamed) {
