@@ -43,12 +43,45 @@ static std::pair<std::string, std::string> split_url(const std::string& url) {
   return {url.substr(0, slash + 1), url.substr(slash + 1)};
 }
 
-static bool has_fault(const scenario::Scenario& scenario, const std::vector<std::string_view>& of, bool others) {
+template <class Matches>
+static bool has_fault(const scenario::Scenario& scenario, Matches matches) {
   return std::ranges::any_of(scenario.timeline, [&](const scenario::TimelineEntry& entry) {
     const auto* fault = std::get_if<scenario::NetworkFault>(&entry.action);
-    if (fault == nullptr || fault->service != "git") return false;
-    return (std::ranges::count(of, fault->fault) > 0) != others;
+    return fault != nullptr && matches(*fault);
   });
+}
+
+bool needs_proxy(const scenario::Scenario& scenario, const Settings& settings, const std::string& service) {
+  using enum scenario::NetworkWay;
+  return settings.network_may_fail || has_fault(scenario, [&](const scenario::NetworkFault& fault) {
+           return fault.service == service && way_of(fault) != kLookUp && way_of(fault) != kConnection;
+         });
+}
+
+base::Result<void> place_proxy(pod::Materials& materials, const Settings& settings, const std::string& service,
+                               int port, int behind, const std::string& keys) {
+  const auto front = listen_on_loopback(port, materials);
+  if (!front) return base::fail(front.error());
+  const std::string rules = fmt::format("{}/network-{}.rules", materials.folder, service);
+  if (auto placed = pod::place_file(rules, ""); !placed) return placed;
+  materials.network_rules[service] = rules;
+  std::vector<std::string> command{settings.simrun,
+                                   "service",
+                                   "faults",
+                                   "--descriptor",
+                                   fmt::format("{}", *front),
+                                   "--port",
+                                   fmt::format("{}", behind),
+                                   "--rules",
+                                   rules,
+                                   "--log",
+                                   materials.answers_log,
+                                   "--service",
+                                   service};
+  if (!keys.empty())
+    command.insert(command.end(), {"--certificate", keys + "/certificate.pem", "--key-file", keys + "/key.pem"});
+  materials.services.push_back(std::move(command));
+  return {};
 }
 
 std::string upstream_path(const pod::Materials& materials, const scenario::Scenario& scenario) {
@@ -57,7 +90,9 @@ std::string upstream_path(const pod::Materials& materials, const scenario::Scena
 
 void name_git_host(pod::Materials& materials, const scenario::Scenario& scenario, const Settings& settings) {
   // Only where a name may become unknown is there a name at all: to look it up is work that every boot would pay for.
-  const bool by_name = settings.network_may_fail || has_fault(scenario, {"dns-failure"}, false);
+  const bool by_name = settings.network_may_fail || has_fault(scenario, [](const auto& fault) {
+                         return fault.service == "git" && fault.fault == "dns-failure";
+                       });
   materials.files["/etc/gitconfig"] =
       fmt::format("[url \"http://{}:{}/\"]\n\tinsteadOf = {}\n[init]\n\tdefaultBranch = main\n",
                   by_name ? kGitHostName : "127.0.0.1", kGitPort, split_url(scenario.repository.url).first);
@@ -68,22 +103,14 @@ base::Result<void> place_git_service(pod::Materials& materials, const scenario::
                                      const Settings& settings) {
   materials.upstream_path = upstream_path(materials, scenario);
   materials.service_ports["git"] = kGitPort;
-  const bool behind_proxy = settings.network_may_fail || has_fault(scenario, {"refuse", "dns-failure"}, true);
+  const bool behind_proxy = needs_proxy(scenario, settings, "git");
   const int port = behind_proxy ? kGitPortBehindProxy : kGitPort;
   const auto socket = listen_on_loopback(port, materials);
   if (!socket) return base::fail(socket.error());
   materials.services.push_back({settings.simrun, "service", "git", "--root", materials.folder + "/upstream",
                                 "--descriptor", fmt::format("{}", *socket), "--log", materials.answers_log});
   if (!behind_proxy) return {};
-  const auto front = listen_on_loopback(kGitPort, materials);
-  if (!front) return base::fail(front.error());
-  const std::string rules = materials.folder + "/network-git.rules";
-  if (auto placed = pod::place_file(rules, ""); !placed) return placed;
-  materials.network_rules["git"] = rules;
-  materials.services.push_back({settings.simrun, "service", "faults", "--descriptor", fmt::format("{}", *front),
-                                "--port", fmt::format("{}", port), "--rules", rules, "--log", materials.answers_log,
-                                "--service", "git"});
-  return {};
+  return place_proxy(materials, settings, "git", kGitPort, port);
 }
 
 }  // namespace explore

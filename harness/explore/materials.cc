@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "harness/explore/git_service.h"
+#include "harness/explore/notify_service.h"
 #include "harness/explore/provider_service.h"
 #include "harness/faults/edits.h"
 #include "harness/faults/file_damage.h"
@@ -55,6 +56,7 @@ base::Result<void> place_services(pod::Materials& materials, const scenario::Sce
   if (auto placed = pod::place_file(materials.answers_log, ""); !placed) return base::fail(placed.error());
   if (auto added = place_git_service(materials, scenario, settings); !added) return added;
   if (auto added = place_provider_service(materials, scenario, settings); !added) return added;
+  if (auto added = place_web_hook(materials, scenario, settings); !added) return added;
   materials.hands.commit_upstream = [upstream = materials.upstream_path, branch = scenario.repository.branch,
                                      epoch = settings.epoch_seconds](const scenario::UpstreamCommit& commit,
                                                                      scenario::Duration at) -> base::Result<void> {
@@ -83,6 +85,7 @@ base::Result<pod::Materials> gather(const scenario::Scenario& scenario, const Se
   const std::string fixture = settings.fixtures + "/repositories/" + scenario.repository.fixture;
   name_git_host(materials, scenario, settings);
   if (auto named = name_provider(materials, scenario); !named) return base::fail(named.error());
+  name_web_hook(materials, scenario);
   if (auto made = faults::make_upstream(upstream_path(materials, scenario), fixture, scenario.repository.branch,
                                         settings.epoch_seconds);
       !made) {

@@ -28,6 +28,7 @@ base::Result<void> name_provider(pod::Materials& materials, const scenario::Scen
 base::Result<void> place_provider_service(pod::Materials& materials, const scenario::Scenario& scenario,
                                           const Settings& settings) {
   constexpr int https_port = 443;
+  constexpr int port_behind_proxy = 8420;
   materials.provider_state.clear();
   if (!scenario.provider) return {};
   const auto made = certificates(materials);
@@ -37,14 +38,27 @@ base::Result<void> place_provider_service(pod::Materials& materials, const scena
        {std::pair{"/certificate.pem", made->certificate}, {"/key.pem", made->key}, {"/state.json", std::string()}}) {
     if (auto placed = pod::place_file(folder + name, content); !placed) return placed;
   }
-  const auto socket = listen_on_loopback(https_port, materials);
+  materials.service_ports["provider"] = https_port;
+  const bool behind_proxy = needs_proxy(scenario, settings, "provider");
+  const auto socket = listen_on_loopback(behind_proxy ? port_behind_proxy : https_port, materials);
   if (!socket) return base::fail(socket.error());
   materials.provider_state = folder + "/state.json";
-  materials.services.push_back({settings.simrun, "service", "provider", "--certificate", folder + "/certificate.pem",
-                                "--key-file", folder + "/key.pem", "--state", materials.provider_state, "--api-key",
-                                scenario.provider->key, "--descriptor", fmt::format("{}", *socket), "--log",
-                                materials.answers_log});
-  return {};
+  std::vector<std::string> command{settings.simrun,
+                                   "service",
+                                   "provider",
+                                   "--state",
+                                   materials.provider_state,
+                                   "--api-key",
+                                   scenario.provider->key,
+                                   "--descriptor",
+                                   fmt::format("{}", *socket),
+                                   "--log",
+                                   materials.answers_log};
+  if (!behind_proxy)
+    command.insert(command.end(), {"--certificate", folder + "/certificate.pem", "--key-file", folder + "/key.pem"});
+  materials.services.push_back(std::move(command));
+  if (!behind_proxy) return {};
+  return place_proxy(materials, settings, "provider", https_port, port_behind_proxy, folder);
 }
 
 }  // namespace explore

@@ -55,7 +55,7 @@ const Names& network_fault_names() {
 }
 
 const Names& network_service_names() {
-  static const Names names{"git", "pip"};
+  static const Names names{"git", "pip", "provider", "notify"};
   return names;
 }
 

@@ -97,7 +97,14 @@ static void check_across_sections(Reader& reader, const YAML::Node& root, const 
     check_action(reader, scenario, entry, fmt::format("timeline[{}].do", index + 1));
   }
   for (const TimelineEntry& entry : scenario.timeline) {
-    if (scenario.provider || !std::holds_alternative<ProviderFault>(entry.action)) continue;
+    const auto* network = std::get_if<NetworkFault>(&entry.action);
+    if (network != nullptr && network->service == "notify" && !names_web_hook(scenario)) {
+      reader.refuse_at(entry.line, "timeline", "has a fault of the web hook, and the start command names none",
+                       "Let it notify http://hook.simrun/, which every world knows.");
+    }
+    const bool of_provider =
+        std::holds_alternative<ProviderFault>(entry.action) || (network != nullptr && network->service == "provider");
+    if (scenario.provider || !of_provider) continue;
     reader.refuse_at(entry.line, "timeline", "has a fault of the provider, and the world has none",
                      "Add provider: {} to the scenario.");
   }

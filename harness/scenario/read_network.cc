@@ -82,7 +82,10 @@ static void check(Reader& reader, const YAML::Node& node, const NetworkWords& wo
     }
     return;
   }
-  if (given("after") && (!has_position(words.name) || words.fault.service == "pip")) {
+  if (words.name.ends_with("-pack") && (words.fault.service == "provider" || words.fault.service == "notify")) {
+    reader.refuse(node, fmt::format("has {}, but {} sends no packs", words.name, words.fault.service),
+                  "Choose another fault, or git or pip.");
+  } else if (given("after") && (!has_position(words.name) || words.fault.service == "pip")) {
     reader.refuse(node, "has after, but this fault has no place within an answer",
                   "Leave it out, or choose reset, stall, truncated-pack or wrong-pack of git.");
   } else if (given("rate") && words.name != "slow") {

@@ -1,5 +1,7 @@
 #include "harness/scenario/scenario.h"
 
+#include <algorithm>
+
 namespace scenario {
 
 std::string_view name(Outcome outcome) {
@@ -43,6 +45,12 @@ std::string_view name(NetworkWay way) {
       return "call";
   }
   return "unknown";
+}
+
+bool names_web_hook(const Scenario& scenario) {
+  return std::ranges::any_of(scenario.start.command, [](const std::string& word) {
+    return word.find("http://hook.simrun/") != std::string::npos;
+  });
 }
 
 std::string_view name(DiskKind kind) {

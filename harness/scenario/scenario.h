@@ -330,4 +330,7 @@ std::string_view name(DiskFaultKind kind);
 std::string_view name(GpuFaultKind kind);
 std::string_view name(NvidiaSmiKind kind);
 
+// Whether the start command says http://hook.simrun/, somebody's web hook; then the world has it.
+bool names_web_hook(const Scenario& scenario);
+
 }  // namespace scenario

@@ -113,17 +113,27 @@ class Front {
 
 }  // namespace
 
-int run_provider_server(const ProviderServer& server) {
+template <class Server>
+static void serve(Adopting<Server>& http, const ProviderServer& server) {
   constexpr int stall_seconds = 300;
+  Front front(server);
+  front.install(http);
+  serve_one_at_a_time(http, server.descriptor, stall_seconds);
+  fmt::print(stderr, "provider: the listening socket has failed\n");
+}
+
+int run_provider_server(const ProviderServer& server) {
+  if (server.certificate.empty()) {
+    Adopting<httplib::Server> http;
+    serve(http, server);
+    return 1;
+  }
   Adopting<httplib::SSLServer> http(server.certificate.c_str(), server.key_file.c_str());
   if (!http.is_valid()) {
     fmt::print(stderr, "provider: the certificate cannot be used\n");
     return 1;
   }
-  Front front(server);
-  front.install(http);
-  serve_one_at_a_time(http, server.descriptor, stall_seconds);
-  fmt::print(stderr, "provider: the listening socket has failed\n");
+  serve(http, server);
   return 1;
 }
 

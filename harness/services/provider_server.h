@@ -8,7 +8,7 @@
 namespace services {
 
 struct ProviderServer {
-  std::string certificate;  // files, PEM
+  std::string certificate;  // files, PEM; empty: plain HTTP, for a proxy that speaks TLS in its place
   std::string key_file;
   std::string state;    // a file: {"pod": …, "status": …, "rest": FAULT, "graphql": FAULT}
   std::string api_key;  // the pod's own

@@ -67,6 +67,9 @@ TEST(NetworkFaultWords, RefuseWhatMeansNothing) {
       {"{network: http-404, after: 10}", "no place within an answer"},
       {"{network: reset, service: pip, after: 10}", "no place within an answer"},
       {"{network: reset, rate: 10}", "is not slow"},
+      {"{network: wrong-pack, service: provider}", "provider sends no packs"},
+      {"{network: reset, service: provider}", "the world has none"},
+      {"{network: reset, service: notify}", "the start command names none"},
       {"{network: reset, after: 101%}", "0% to 100%"},
       {"{network: down, for: 5s, times: 2}", "the whole network is down"},
       {"{network: resett}", "Did you mean \"reset\"?"},
@@ -226,7 +229,7 @@ class FaultProxyTest : public testing::Test {
     const int front = listen_anywhere(port_);
     children_.push_back(start([&] { serve_honestly(service); }));
     children_.push_back(start([&] {
-      const FaultProxy proxy{front, behind, folder_ / "rules", folder_ / "log", "git"};
+      const FaultProxy proxy{front, behind, folder_ / "rules", folder_ / "log", "git", {}, {}};
       ::_exit(run_fault_proxy(proxy));
     }));
     ::close(service);

@@ -22,6 +22,7 @@
 #include "harness/pod/world/network_rules.h"
 #include "harness/services/network/http_bytes.h"
 #include "harness/services/network/spoilt_answer.h"
+#include "harness/services/network/tls_channel.h"
 
 namespace services {
 
@@ -41,6 +42,7 @@ struct Conversation {
   enum class State { kAsking, kAnswering, kDelivering, kSilent, kOver };
 
   base::UniqueFd client;
+  std::optional<TlsChannel> tls;
   base::UniqueFd service;
   State state = State::kAsking;
   std::string request;
@@ -58,15 +60,19 @@ class Proxy {
         listener_(settings.descriptor),
         log_(::open(settings.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
     ::fcntl(listener_.get(), F_SETFL, O_NONBLOCK);
+    if (!settings.certificate.empty()) tls_ = load_tls(settings.certificate, settings.key_file);
   }
 
+  bool can_serve() const { return settings_.certificate.empty() || tls_ != nullptr; }
   int run();
 
  private:
   void accept_all();
+  bool hear(Conversation& one);
   void take_request(Conversation& one);
   void ask(Conversation& one);
   void take_answer(Conversation& one);
+  void answered(Conversation& one, std::string answer);
   void begin_delivery(Conversation& one, Delivery delivery);
   void deliver(Conversation& one);
   void end(Conversation& one);
@@ -78,6 +84,7 @@ class Proxy {
   const FaultProxy& settings_;
   base::UniqueFd listener_;
   base::UniqueFd log_;
+  TlsSettings tls_;
   std::list<NetworkRule> rules_;  // a list: conversations point at them
   std::size_t lines_known_ = 0;
   std::list<Conversation> conversations_;
@@ -120,6 +127,7 @@ void Proxy::accept_all() {
     if (!client.valid()) return;
     conversations_.emplace_back();
     conversations_.back().client = std::move(client);
+    if (tls_ != nullptr) conversations_.back().tls.emplace(tls_);
   }
 }
 
@@ -131,8 +139,17 @@ static bool receive(int socket, std::string& onto) {
   return size > 0 || (size < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+bool Proxy::hear(Conversation& one) {
+  if (!one.tls) return receive(one.client.get(), one.request);
+  std::string sealed;
+  if (!receive(one.client.get(), sealed) || !one.tls->take(sealed, one.request)) return false;
+  const std::string due = one.tls->due();
+  (void)!::send(one.client.get(), due.data(), due.size(), MSG_NOSIGNAL);  // a client that is gone is seen later
+  return true;
+}
+
 void Proxy::take_request(Conversation& one) {
-  if (!receive(one.client.get(), one.request)) {
+  if (!hear(one)) {
     one.state = Conversation::State::kOver;
     return;
   }
@@ -153,6 +170,13 @@ void Proxy::take_request(Conversation& one) {
 }
 
 void Proxy::ask(Conversation& one) {
+  if (settings_.port == 0) {
+    static constexpr std::string_view kYes =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nyes";
+    const std::string line = request_target(one.request) + " 200 -\n";
+    (void)!::write(log_.get(), line.data(), line.size());  // there is nobody to tell
+    return answered(one, std::string(kYes));
+  }
   one.service.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -171,13 +195,29 @@ void Proxy::ask(Conversation& one) {
 void Proxy::take_answer(Conversation& one) {
   if (receive(one.service.get(), one.answer)) return;
   one.service.reset();
+  answered(one, std::move(one.answer));
+}
+
+void Proxy::answered(Conversation& one, std::string answer) {
+  one.answer = std::move(answer);
   if (one.rule == nullptr && holds_pack(one.answer)) strike(one, true);
   begin_delivery(one, one.rule != nullptr ? spoil(one.rule->fault, one.request, one.answer)
                                           : Delivery{.bytes = std::move(one.answer)});
 }
 
+// In two parts where it pauses, so that the client can read the first of them.
+static Delivery sealed(TlsChannel& tls, Delivery delivery) {
+  const std::string plain = std::move(delivery.bytes);
+  const std::size_t first = delivery.pause_at.value_or(plain.size());
+  delivery.bytes = tls.seal(plain.substr(0, first));
+  if (delivery.pause_at) delivery.pause_at = delivery.bytes.size();
+  delivery.bytes += tls.seal(plain.substr(first));
+  if (delivery.end == Delivery::End::kClosed) delivery.bytes += tls.farewell();
+  return delivery;
+}
+
 void Proxy::begin_delivery(Conversation& one, Delivery delivery) {
-  one.delivery = std::move(delivery);
+  one.delivery = one.tls ? sealed(*one.tls, std::move(delivery)) : std::move(delivery);
   one.state = Conversation::State::kDelivering;
   deliver(one);
 }
@@ -275,7 +315,12 @@ int Proxy::run() {
 }
 
 int run_fault_proxy(const FaultProxy& settings) {
-  return Proxy(settings).run();
+  Proxy proxy(settings);
+  if (!proxy.can_serve()) {
+    fmt::print(stderr, "faults: the certificate cannot be used\n");
+    return kExitFailure;
+  }
+  return proxy.run();
 }
 
 }  // namespace services
