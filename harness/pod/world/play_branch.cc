@@ -64,6 +64,7 @@ base::Result<WorldRecord> World::Play::branch(Branch branch) {
   if (!disks) return base::fail(disks.error());
   disks_ = std::move(*disks);
   if (auto done = branch.fill(*disks_); !done) return base::fail(done.error());
+  write_provider_state();
   publish_network_rules();
   for (const auto& fault : branch.network) {
     event(EventKind::kFault, describe(fault));
