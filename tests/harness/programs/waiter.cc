@@ -119,6 +119,19 @@ static bool absolute_sleep() {
   return clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &until, nullptr) == 0 && took(start, 17);
 }
 
+// A moment of this clock that has passed may be far ahead on the clock of the machine.
+static bool until_what_has_passed() {
+  const double start = now();
+  timespec until{};
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  std::uint32_t word = 0;
+  const bool slept = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == 0;
+  const bool timed_out =
+      syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, 0, &until, nullptr, FUTEX_BITSET_MATCH_ANY) == -1 &&
+      errno == ETIMEDOUT;
+  return slept && timed_out && took(start, 0);
+}
+
 static bool uptime() {
   struct sysinfo before {};
   struct sysinfo after {};
@@ -160,6 +173,7 @@ int main(int count, char** words) {
       {"epoll_pwait2", wait_epoll},
       {"ppoll", wait_ppoll},
       {"absolute", absolute_sleep},
+      {"passed", until_what_has_passed},
       {"sysinfo", uptime},
       {"semtimedop", semaphore},
       {"interrupted", interrupted},
