@@ -123,7 +123,7 @@ static void build_pod(const Child& child, const Disks& disks, const Launch& laun
 // The last steps before the exec, the same for pods and services.
 [[noreturn]] static void execute(const Child& child, const std::vector<std::string>& command,
                                  const std::map<std::string, std::string>* environment, int output, int go_pipe,
-                                 int status_pipe, stage::Troupe troupe, stage::FaultPoints points) {
+                                 int status_pipe, stage::Troupe troupe, stage::FaultPoints points, bool staged = true) {
   const int null = ::open("/dev/null", O_RDONLY);
   ::dup2(null, 0);
   ::dup2(output, 1);
@@ -143,7 +143,7 @@ static void build_pod(const Child& child, const Disks& disks, const Launch& laun
   std::vector<char*> words;
   for (const auto& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
-  const int refused = stage::install_filter(troupe, points);
+  const int refused = staged ? stage::install_filter(troupe, points) : 0;
   errno = refused;
   child.must(refused == 0, "install the seccomp filter");
   ::execvp(words[0], words.data());
@@ -196,7 +196,7 @@ base::Result<Launched> launch_container(const Disks& disks, const Launch& launch
     const Child child(pipes->status_write.get());
     build_pod(child, disks, launch);
     execute(child, launch.command, &launch.environment, launch.output, pipes->go_read.get(), pipes->status_write.get(),
-            stage::Troupe::kPod, launch.fault_points);
+            stage::Troupe::kPod, launch.fault_points, launch.staged);
   }
   return await_ready(static_cast<pid_t>(id), std::move(*pipes), "build the pod");
 }
@@ -244,7 +244,8 @@ base::Result<Launched> launch_inside(pid_t first, const std::vector<std::string>
   return await_ready(static_cast<pid_t>(id), std::move(*pipes), "enter the pod");
 }
 
-base::Result<Launched> launch_service(const std::vector<std::string>& command, int log, const std::vector<int>& kept) {
+base::Result<Launched> launch_service(const std::vector<std::string>& command, int log, const std::vector<int>& kept,
+                                      bool staged) {
   auto pipes = make_pipes();
   if (!pipes) return base::fail(pipes.error());
   const pid_t id = ::fork();
@@ -253,7 +254,7 @@ base::Result<Launched> launch_service(const std::vector<std::string>& command, i
     const Child child(pipes->status_write.get());
     for (const int descriptor : kept) ::fcntl(descriptor, F_SETFD, 0);
     execute(child, command, nullptr, log, pipes->go_read.get(), pipes->status_write.get(), stage::Troupe::kService,
-            stage::FaultPoints::kIgnored);
+            stage::FaultPoints::kIgnored, staged);
   }
   return await_ready(id, std::move(*pipes), "start the service " + command[0]);
 }

@@ -29,6 +29,7 @@ struct Launch {
   std::string gpus_file;     // stands for the GPUs' driver; see fixtures/README.md
   int output = -1;           // becomes standard output and error
   stage::FaultPoints fault_points = stage::FaultPoints::kIgnored;
+  bool staged = true;  // false: without the stage's filter, for a process that no stage adopts
 };
 
 // A process that is ready to execute its command and waits for go().
@@ -52,6 +53,7 @@ base::Result<Launched> launch_inside(pid_t first, const std::vector<std::string>
                                      stage::FaultPoints points);
 
 // A program of the world itself, outside the pod, with the given descriptors kept open.
-base::Result<Launched> launch_service(const std::vector<std::string>& command, int log, const std::vector<int>& kept);
+base::Result<Launched> launch_service(const std::vector<std::string>& command, int log, const std::vector<int>& kept,
+                                      bool staged = true);
 
 }  // namespace pod

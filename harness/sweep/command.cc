@@ -16,6 +16,7 @@
 #include "harness/scenario/parse.h"
 #include "harness/sweep/persistence.h"
 #include "harness/sweep/sweep.h"
+#include "harness/witness/strace.h"
 
 namespace sweep {
 
@@ -128,7 +129,7 @@ int sweep_command(const std::vector<std::string>& words, const explore::Settings
   std::vector<std::string> files;
   std::vector<std::string> kinds;
   std::vector<std::string> models;
-  std::string variant, junit, json, cases, budget;
+  std::string variant, junit, json, cases, budget, witness;
   Options options;
   options.workers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   std::size_t points = 0;
@@ -150,6 +151,8 @@ int sweep_command(const std::vector<std::string>& words, const explore::Settings
       ->check(CLI::Range(1, 256));
   app.add_option("--variant", variant, "only this instance of a scenario with for-each");
   app.add_option("--world-seconds-max", options.world_seconds_max, "end a world that takes longer in real time");
+  app.add_option("--witness", witness, "let this program count the calls of every boot, too")
+      ->check(CLI::IsMember({"strace"}));
   app.add_option("--cases", cases, "folder in which a case is saved for each failure (default: a new one in /tmp)");
   app.add_option("--junit", junit, "write a JUnit report to this file");
   app.add_option("--json", json, "write all counts and failures to this file");
@@ -170,6 +173,11 @@ int sweep_command(const std::vector<std::string>& words, const explore::Settings
     problem = fmt::format("--at is no regular expression: {}", options.at);
   }
   if (!problem.empty()) return complain(problem);
+  if (!witness.empty()) {
+    const auto found = witness::find_strace();
+    if (!found) return complain(found.error().message());
+    options.strace = *found;
+  }
   if (points > 0) options.points = points;
   if (worlds > 0) options.worlds = worlds;
   if (app.count("--doubles") > 0) options.doubles = doubles;

@@ -36,6 +36,7 @@ std::string to_json(const Outcome& outcome) {
               {"network-points", outcome.network_points},
               {"tallies", tallies},
               {"failures", failures},
+              {"witness", outcome.witness},
               {"not-covered", outcome.not_covered},
               {"worlds", outcome.worlds},
               {"played", outcome.played},
@@ -66,6 +67,7 @@ base::Result<Outcome> outcome_from_json(const std::string& text) {
       outcome.failures.push_back(
           {*fault, static_cast<oracle::Judgement>(failure.at("judgement").get<int>()), failure.at("reason")});
     }
+    outcome.witness = all.at("witness").get<std::vector<std::string>>();
     outcome.not_covered = all.at("not-covered").get<std::vector<std::string>>();
     outcome.worlds = all.at("worlds");
     outcome.played = all.at("played");

@@ -14,24 +14,32 @@
 
 namespace sweep {
 
+base::Result<pod::Branch> enter_branch(const Backstage& backstage) {
+  const auto folder = pod::enter_branch(backstage.folder + "/branch");
+  if (!folder) return base::fail(folder.error());
+  if (auto made = pod::place_file(*folder + "/upstream/.keep", ""); !made) return base::fail(made.error());
+  (void)std::remove((*folder + "/upstream/.keep").c_str());
+  if (auto done = write_tree(backstage.upstream, backstage.upstream_root, *folder + "/upstream"); !done)
+    return base::fail(done.error());
+  pod::Branch branch;
+  branch.materials = backstage.materials;
+  branch.materials.points = nullptr;
+  if (auto placed = explore::place_services(branch.materials, *backstage.scenario, *backstage.settings, *folder);
+      !placed)
+    return base::fail(placed.error());
+  return branch;
+}
+
 namespace {
 
 oracle::ScenarioResult play(const Backstage& backstage, const Job& job, const Moment& moment, WorldResult& brief) {
   const scenario::Scenario& scenario = *backstage.scenario;
   const auto broken = [&](const base::Error& error) { return explore::setup_error(scenario, error.message()); };
-  const auto folder = pod::enter_branch(backstage.folder + "/branch");
-  if (!folder) return broken(folder.error());
-  if (auto made = pod::place_file(*folder + "/upstream/.keep", ""); !made) return broken(made.error());
-  (void)std::remove((*folder + "/upstream/.keep").c_str());
-  if (auto done = write_tree(backstage.upstream, backstage.upstream_root, *folder + "/upstream"); !done)
-    return broken(done.error());
+  auto entered = enter_branch(backstage);
+  if (!entered) return broken(entered.error());
+  pod::Branch& branch = *entered;
 
   const Fault& fault = job.fault;
-  pod::Branch branch;
-  branch.materials = backstage.materials;
-  branch.materials.points = nullptr;
-  if (auto placed = explore::place_services(branch.materials, scenario, *backstage.settings, *folder); !placed)
-    return broken(placed.error());
   const bool replays = fault.replays_boot();
   if (!replays) branch.fault = fault.text();
   if (fault.kind == Kind::kNetwork) branch.network = {fault.network};

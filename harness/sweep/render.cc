@@ -39,6 +39,7 @@ std::string render(const Swept& swept, bool interrupted) {
                         tally.failed, tally.unknown,
                         tally.drawn == 0 ? "" : fmt::format("   images drawn at {} points", tally.drawn));
   }
+  for (const auto& what : outcome.witness) text += "  witness: " + what + "\n";
   for (const auto& what : outcome.not_covered) text += "  not covered: " + what + "\n";
   for (std::size_t i = 0; i < std::min(kFailuresShown, outcome.failures.size()); ++i) {
     const Failure& failure = outcome.failures[i];

@@ -17,6 +17,7 @@
 #include "harness/explore/reference.h"
 #include "harness/pod/isolation.h"
 #include "harness/sweep/plan.h"
+#include "harness/sweep/witness.h"
 #include "harness/sweep/zygote.h"
 
 namespace sweep {
@@ -134,7 +135,8 @@ class Session {
       return give_up("the scenario does not pass without any fault: " + result.reason);
     outcome_.points = recorder_.points().size();
     for (const auto& point : recorder_.points()) ++outcome_.points_by_process[point.address.process];
-    outcome_.not_covered.assign(recorder_.not_covered().begin(), recorder_.not_covered().end());
+    outcome_.not_covered.insert(outcome_.not_covered.end(), recorder_.not_covered().begin(),
+                                recorder_.not_covered().end());
     if (wants(Kind::kNetwork)) {
       for (const auto& point : network_.all())
         ++outcome_.network_points[point.address.process + " " + point.address.syscall];
@@ -178,12 +180,19 @@ class Session {
     network_.boot_begins(boot, backstage_.world->now());
     feed_models();
     refresh_upstream();
+    if (!options_.strace.empty()) ask_witness(boot);
     zygote_here_.reset();
     if (wants(Kind::kErrno) || wants(Kind::kShortWrite) || wants(Kind::kNetwork)) {
       zygote_of_boot_[boot] = zygotes_.fork_here({boot, 0});
       if (options_.only && options_.only->point.boot == boot && options_.only->replays_boot())
         plan_.add({*options_.only, zygote_of_boot_[boot], std::string(name(options_.only->kind)), 0}, true);
     }
+  }
+
+  void ask_witness(int boot) {
+    const Testimony testimony = witness_boot(backstage_, boot, options_.strace);
+    outcome_.witness.push_back(testimony.text);
+    std::ranges::copy(testimony.not_covered, std::back_inserter(outcome_.not_covered));
   }
 
   bool wants(Kind kind) const { return options_.only ? options_.only->kind == kind : options_.kinds.contains(kind); }

@@ -34,6 +34,7 @@ struct Options {
   double world_seconds_max = 60;
   std::optional<Fault> only;  // a replay
   std::string keep_result;    // where a replay leaves what it recorded
+  std::string strace;         // the path of a second witness of every boot; empty: none
 };
 
 // Of one kind, or of one model of power cuts.
@@ -59,7 +60,8 @@ struct Outcome {
   std::map<std::string, std::size_t> points_by_process;
   std::map<std::string, std::size_t> network_points;  // "git request": how many there were
   std::map<std::string, Tally> tallies;
-  std::vector<Failure> failures;  // and what is unknown
+  std::vector<Failure> failures;     // and what is unknown
+  std::vector<std::string> witness;  // what a second witness says of each boot, in words
   std::vector<std::string> not_covered;
   std::size_t worlds = 0;
   std::size_t played = 0;

@@ -79,6 +79,10 @@ class Zygotes {
   std::vector<base::UniqueFd> controls_;
 };
 
+// Moves this process, for good, to where a branch of the play can go on: namespaces, upstream repositories and services
+// of its own. What is still to be said is how its disks are filled.
+base::Result<pod::Branch> enter_branch(const Backstage& backstage);
+
 // Plays the rest of the story in this process, which is given up for it.
 WorldResult play_branch(const Backstage& backstage, const Job& job, const Moment& moment);
 

@@ -19,6 +19,8 @@ using scenario::Outcome;
 // loop.
 static constexpr int kIdleBootsMax = 6;
 static constexpr int kIdleBootsBesideFaultsMax = 30;
+// Whoever else watches such a boot has to sit through it.
+static constexpr std::chrono::seconds kRestWhenLeftAlone{60};
 
 static std::string read_all(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -120,7 +122,7 @@ void World::Play::begin_boot() {
   launch_boot();
 }
 
-void World::Play::launch_boot() {
+base::Result<Launched> World::Play::launch(bool staged) {
   const Boot& boot = record_.boots.back();
   std::array<int, 2> output{};
   CHECK(::pipe2(output.data(), O_CLOEXEC) == 0);
@@ -138,7 +140,12 @@ void World::Play::launch_boot() {
   launch.gpus_file = gpus_file_;
   launch.output = write_end.get();
   launch.fault_points = traps();
-  auto launched = launch_container(*disks_, launch);
+  launch.staged = staged;
+  return launch_container(*disks_, launch);
+}
+
+void World::Play::launch_boot() {
+  auto launched = launch(/*staged=*/true);
   if (!launched) return give_up(launched.error());
   container_ = std::move(*launched);
   if (auto adopted = stage_->adopt(container_->id, stage::Troupe::kPod); !adopted) return give_up(adopted.error());
@@ -219,6 +226,7 @@ std::vector<std::string> World::Play::take_answers() {
 }
 
 void World::Play::plan_next_boot(const Boot& boot) {
+  if (left_alone_) return end_world(Outcome::kExited);
   if (boot.ended_by == BootEnd::kStopped) {
     pay(false);
     write_provider_state();
@@ -266,16 +274,16 @@ bool World::Play::loops() const {
 
 void World::Play::note_activity() {
   if (settle_timer_) stage_->cancel(*settle_timer_);
-  settle_timer_ = stage_->at((now() + scenario_.settle).count(), [this] {
+  const Duration settle = left_alone_ ? std::min<Duration>(scenario_.settle, kRestWhenLeftAlone) : scenario_.settle;
+  settle_timer_ = stage_->at((now() + settle).count(), [this] {
     settle_timer_.reset();
     consider_settled();
   });
 }
 
 void World::Play::consider_settled() {
-  if (attempt_ || boot_planned_ || timeline_.waits_for_later() || due_later_ > 0 || network_heals_later()) {
-    return note_activity();
-  }
+  const bool more_will_come = timeline_.waits_for_later() || due_later_ > 0 || network_heals_later();
+  if (attempt_ || boot_planned_ || (more_will_come && !left_alone_)) return note_activity();
   if (ended_as_asked_ && !container_) return end_world(*ended_as_asked_);
   if (!finished_) {
     for (const auto& line : stage_->waiting()) event(EventKind::kNote, line);

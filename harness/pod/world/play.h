@@ -30,6 +30,7 @@ class World::Play : public stage::Watcher {
 
   // play_branch.cc: for the sweep, see World
   base::Result<WorldRecord> branch(Branch branch);
+  base::Result<UnstagedBoot> launch_unstaged(Branch branch);
   const Disks& disks() const { return *disks_; }
   std::string moment() const;
   void note_fault(const std::string& text, bool healed);
@@ -53,11 +54,13 @@ class World::Play : public stage::Watcher {
   base::Result<void> furnish();
   base::Result<void> furnish_container();
   base::Result<void> furnish_files();
-  base::Result<void> start_services();
+  base::Result<void> start_services(bool staged = true);
   void begin_boot();
   void launch_boot();
+  base::Result<Launched> launch(bool staged);
   base::Result<WorldRecord> play_to_the_end();
   void leave_the_other_play();
+  base::Result<void> furnish_branch(Branch& branch);
   void end_boot(base::WaitStatus status);
   void plan_next_boot(const Boot& boot);
   void finish_record();
@@ -150,7 +153,8 @@ class World::Play : public stage::Watcher {
   BootEnd end_cause_ = BootEnd::kOwnExit;
   Duration returns_after_{0};  // for a pod that comes back as a new one
   bool disturbed_ = false;
-  bool branched_ = false;  // what came before was another play
+  bool branched_ = false;    // what came before was another play
+  bool left_alone_ = false;  // see Branch
   bool boot_planned_ = false;
   int pod_number_ = 1;
 

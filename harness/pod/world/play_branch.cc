@@ -52,20 +52,39 @@ void World::Play::leave_the_other_play() {
   answers_read_ = 0;
 }
 
-base::Result<WorldRecord> World::Play::branch(Branch branch) {
+base::Result<void> World::Play::furnish_branch(Branch& branch) {
   leave_the_other_play();
   branched_ = true;
+  left_alone_ = branch.left_alone;
+  if (left_alone_) {
+    network_rules_.clear();
+    network_down_ = false;
+    pip_failures_left_ = 0;
+  }
   const std::string image = materials_.image;
   materials_ = std::move(branch.materials);
   if (materials_.image.empty()) materials_.image = image;
   record_.upstream_path = materials_.upstream_path;
-  if (auto done = furnish_files(); !done) return base::fail(done.error());
+  if (auto done = furnish_files(); !done) return done;
   auto disks = Disks::create_empty(materials_.folder + "/disks", scenario_.pod.disks, materials_.image);
   if (!disks) return base::fail(disks.error());
   disks_ = std::move(*disks);
-  if (auto done = branch.fill(*disks_); !done) return base::fail(done.error());
+  if (auto done = branch.fill(*disks_); !done) return done;
   write_provider_state();
   publish_network_rules();
+  return {};
+}
+
+base::Result<UnstagedBoot> World::Play::launch_unstaged(Branch branch) {
+  if (auto done = furnish_branch(branch); !done) return base::fail(done.error());
+  if (auto done = start_services(/*staged=*/false); !done) return base::fail(done.error());
+  auto launched = launch(/*staged=*/false);
+  if (!launched) return base::fail(launched.error());
+  return UnstagedBoot{std::move(*launched), std::move(output_read_), {services_.begin(), services_.end()}};
+}
+
+base::Result<WorldRecord> World::Play::branch(Branch branch) {
+  if (auto done = furnish_branch(branch); !done) return base::fail(done.error());
   for (const auto& fault : branch.network) {
     event(EventKind::kFault, describe(fault));
     do_action(fault);

@@ -61,13 +61,14 @@ base::Result<void> World::Play::furnish_container() {
   return {};
 }
 
-base::Result<void> World::Play::start_services() {
+base::Result<void> World::Play::start_services(bool staged) {
   base::UniqueFd log(
       ::open((materials_.folder + "/services.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   for (const auto& command : materials_.services) {
-    auto service = launch_service(command, log.get(), materials_.service_descriptors);
+    auto service = launch_service(command, log.get(), materials_.service_descriptors, staged);
     if (!service) return base::fail(service.error());
-    if (auto adopted = stage_->adopt(service->id, stage::Troupe::kService); !adopted) return adopted;
+    auto adopted = staged ? stage_->adopt(service->id, stage::Troupe::kService) : base::Result<void>();
+    if (!adopted) return adopted;
     services_.insert(service->id);
     service->go();
   }

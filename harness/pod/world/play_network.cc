@@ -105,7 +105,7 @@ std::string World::Play::instead_of(const std::string& path) {
         [](const scenario::NetworkFault& fault) { return fault.fault == "dns-failure" && fault.service != "pip"; });
     return unknown ? "/dev/null" : "";
   }
-  if (!path.starts_with("/proc/")) return {};
+  if (!path.starts_with("/proc/") || left_alone_) return {};
   if (path.ends_with("/mountinfo")) return kMountinfoFile;
   return path.ends_with("/mounts") ? kMountsFile : "";
 }

@@ -36,7 +36,7 @@ void World::Play::act(const scenario::TimelineEntry& entry) {
 }
 
 void World::Play::act_now(const scenario::TimelineEntry& entry) {
-  if (ended_) return;
+  if (ended_ || left_alone_) return;
   disturbed_ = true;
   starts_.clear();
   note_activity();
@@ -70,6 +70,7 @@ static int order(scenario::TrainerFaultKind kind) {
 
 int World::Play::order_for_trainer(const Timeline::Due& due) {
   int result = ENOENT;
+  if (left_alone_) return result;
   for (const auto* entry : due) {
     const auto* fault = std::get_if<scenario::TrainerFault>(&entry->action);
     // What the trainer does each time is part of the scenario's conditions, not a disturbance of one boot.

@@ -17,6 +17,10 @@ base::Result<WorldRecord> World::branch(Branch branch) {
   return play_->branch(std::move(branch));
 }
 
+base::Result<UnstagedBoot> World::launch_unstaged(Branch branch) {
+  return play_->launch_unstaged(std::move(branch));
+}
+
 const Disks& World::disks() const {
   return play_->disks();
 }

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "harness/pod/disks.h"
+#include "harness/pod/launch.h"
 #include "harness/pod/record.h"
 #include "harness/scenario/scenario.h"
 #include "harness/stage/fault_point.h"
@@ -77,6 +78,16 @@ struct Branch {
   std::function<base::Result<void>(const Disks&)> fill;  // puts the branch's disks, which are empty, into their state
   std::string fault;  // for the record; not empty: the running boot ends here, by SIGKILL. Empty: the boot begins.
   std::vector<scenario::NetworkFault> network;  // that begin now
+  // The boot goes its own way, the world ends with it, and the mount table is the machine's: what else may trace this
+  // boot can arrange nothing either.
+  bool left_alone = false;
+};
+
+// A boot of a branch that no stage sees: on the machine's clock, its services at their work, its first process ready.
+struct UnstagedBoot {
+  Launched container;
+  base::UniqueFd output;
+  std::vector<pid_t> services;
 };
 
 class World {
@@ -95,6 +106,8 @@ class World {
   // For a forked child of a process within play(): goes on with it. What the parent's play goes on to do is not seen
   // here, and the other way round.
   base::Result<WorldRecord> branch(Branch branch);
+  // Instead of branch(), at the beginning of a boot: the caller traces and ends it.
+  base::Result<UnstagedBoot> launch_unstaged(Branch branch);
   const Disks& disks() const;
   // What distinguishes this moment from others of the play besides its disks: how far timeline and training have come.
   std::string moment() const;
