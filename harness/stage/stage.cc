@@ -294,7 +294,10 @@ void Stage::enter_call(Thread& thread, bool again) {
   user_regs_struct registers{};
   if (!get_registers(thread.id, registers)) return;
   const Syscall* syscall = find_syscall(static_cast<long>(registers.orig_rax));
-  if (syscall == nullptr) return resume(thread, PTRACE_CONT);
+  if (syscall == nullptr) {  // newer than the table
+    thread.call.emplace().entry = registers;
+    return resume(thread, PTRACE_SYSCALL);
+  }
   if (thread.process->troupe == Troupe::kPod) {
     if (!again) watcher_.syscall_entered(*thread.process, *syscall);
     if (meets_disk_fault(thread, *syscall, registers)) return;
@@ -317,9 +320,13 @@ void Stage::enter_call(Thread& thread, bool again) {
       return enter_change(thread, *syscall, registers);
     case Family::kRandom:
       return enter_random(thread, registers);
+    case Family::kRefused:
+      note_unseen(thread, syscall->name, "which was refused: what it would have done by it is not played");
+      return answer(thread, registers, -ENOSYS);
     case Family::kFileTimes:
     case Family::kListing:
     case Family::kSystemInfo:
+    case Family::kUnseen:
       thread.call.emplace().entry = registers;
       return resume(thread, PTRACE_SYSCALL);
     case Family::kDisk:
@@ -331,8 +338,17 @@ void Stage::leave_call(Thread& thread) {
   user_regs_struct registers{};
   if (!thread.call || !get_registers(thread.id, registers)) return resume(thread, PTRACE_CONT);
   const Syscall* syscall = find_syscall(thread.call->number());
-  CHECK(syscall != nullptr);
+  const bool succeeded = static_cast<long>(registers.rax) >= 0;
+  if (syscall == nullptr) {
+    if (succeeded)
+      note_unseen(thread, fmt::format("call number {}", thread.call->number()), "which this simrun does not know");
+    thread.call.reset();
+    return resume(thread, PTRACE_CONT);
+  }
   switch (syscall->family) {
+    case Family::kUnseen:
+      if (succeeded) note_unseen(thread, syscall->name, "which may change files unseen");
+      break;
     case Family::kWait:
       leave_wait(thread, registers);
       break;
@@ -362,10 +378,15 @@ void Stage::leave_call(Thread& thread) {
     case Family::kConnect:
     case Family::kRandom:
     case Family::kDisk:
+    case Family::kRefused:
       break;
   }
   thread.call.reset();
   resume(thread, PTRACE_CONT);
+}
+
+void Stage::note_unseen(const Thread& thread, std::string_view call, std::string_view why) {
+  not_covered_.insert(fmt::format("{} by {}, {}", call, thread.process->spawn_path, why));
 }
 
 void Stage::deliver_signal(Thread& thread, int signal) {

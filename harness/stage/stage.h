@@ -140,6 +140,7 @@ class Stage {
   void handle_end(Thread& thread, int status);
   void enter_call(Thread& thread, bool again = false);
   void leave_call(Thread& thread);
+  void note_unseen(const Thread& thread, std::string_view call, std::string_view why);
   void deliver_signal(Thread& thread, int signal);
   void resume(Thread& thread, int request, int signal = 0);
   Thread& thread_for(pid_t id);

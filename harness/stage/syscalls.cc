@@ -18,6 +18,12 @@ namespace stage {
 
 #define CALL(name) SYS_##name, #name
 
+// Newer than the headers that this may be built with.
+static constexpr long kFchmodat2 = 452;
+static constexpr long kSetxattrat = 463;
+static constexpr long kRemovexattrat = 466;
+static constexpr long kFileSetattr = 469;
+
 static constexpr Syscall kSyscalls[] = {
     {CALL(clock_gettime), Family::kClockRead},
     {CALL(gettimeofday), Family::kClockRead},
@@ -113,6 +119,7 @@ static constexpr Syscall kSyscalls[] = {
     {CALL(fremovexattr), Family::kChange, Use::kModify, 0},
     {CALL(chmod), Family::kChange, Use::kModify, -1, 0},
     {CALL(fchmodat), Family::kChange, Use::kModify, 0, 1},
+    {kFchmodat2, "fchmodat2", Family::kChange, Use::kModify, 0, 1},
     {CALL(chown), Family::kChange, Use::kModify, -1, 0},
     {CALL(lchown), Family::kChange, Use::kModify, -1, 0},
     {CALL(fchownat), Family::kChange, Use::kModify, 0, 1},
@@ -124,6 +131,15 @@ static constexpr Syscall kSyscalls[] = {
     {CALL(lsetxattr), Family::kChange, Use::kModify, -1, 0},
     {CALL(removexattr), Family::kChange, Use::kModify, -1, 0},
     {CALL(lremovexattr), Family::kChange, Use::kModify, -1, 0},
+
+    {CALL(io_submit), Family::kUnseen},
+    {CALL(open_by_handle_at), Family::kUnseen},
+    {kSetxattrat, "setxattrat", Family::kUnseen},
+    {kRemovexattrat, "removexattrat", Family::kUnseen},
+    {kFileSetattr, "file_setattr", Family::kUnseen},
+    {CALL(io_uring_setup), Family::kRefused},
+    {CALL(io_uring_enter), Family::kRefused},
+    {CALL(io_uring_register), Family::kRefused},
 
     {CALL(read), Family::kDisk, Use::kLook, 0},
     {CALL(pread64), Family::kDisk, Use::kLook, 0},
@@ -156,7 +172,8 @@ const Syscall* find_syscall(std::string_view name) {
 }
 
 static bool concerns(const Syscall& call, Troupe troupe, FaultPoints points) {
-  if (call.family == Family::kChange) return troupe == Troupe::kPod && points != FaultPoints::kIgnored;
+  if (call.family == Family::kChange || call.family == Family::kUnseen || call.family == Family::kRefused)
+    return troupe == Troupe::kPod && points != FaultPoints::kIgnored;
   if (call.family == Family::kDisk) return troupe == Troupe::kPod && points == FaultPoints::kAll;
   if (troupe == Troupe::kPod) return true;
   // What services look at is the world's business; what they are told of time is not theirs to choose. `access` is how
@@ -189,20 +206,23 @@ int install_filter(Troupe troupe, FaultPoints points) {
   add(statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
   add({BPF_JMP | BPF_JGE | BPF_K, 0, 1, kX32Bit});
   add(statement(BPF_RET | BPF_K, kRefuse | ENOSYS));
-  for (const long number : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register})
-    when(number, kRefuse | ENOSYS);
+  add({BPF_JMP | BPF_JGE | BPF_K, 0, 1, static_cast<unsigned>(kFirstUnknownCall)});
+  add(statement(BPF_RET | BPF_K, SECCOMP_RET_TRACE));
   for (const long number : {SYS_clock_settime, SYS_settimeofday, SYS_adjtimex, SYS_clock_adjtime}) {
     when(number, kRefuse | EPERM);
   }
   for (const Syscall& call : kSyscalls) {
     if (call.number == SYS_mmap || call.number == SYS_ioctl) continue;
-    if (concerns(call, troupe, points)) when(call.number, SECCOMP_RET_TRACE);
+    if (concerns(call, troupe, points)) {
+      when(call.number, SECCOMP_RET_TRACE);
+    } else if (call.family == Family::kRefused) {
+      when(call.number, kRefuse | ENOSYS);
+    }
   }
   if (concerns(*find_syscall(SYS_mmap), troupe, points)) {
-    // Of mappings, only those through which a file can be written; of ioctls, only those that share blocks of files.
-    add(jump_if(SYS_mmap, 0, 6));
-    add(statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])));
-    add({BPF_JMP | BPF_JSET | BPF_K, 0, 3, PROT_WRITE});
+    // Of mappings, only those through which a file can be written, now or once mprotect has allowed it; of ioctls, only
+    // those that share blocks of files.
+    add(jump_if(SYS_mmap, 0, 4));
     add(statement(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[3])));
     add({BPF_JMP | BPF_JSET | BPF_K, 0, 1, MAP_SHARED});
     add(statement(BPF_RET | BPF_K, SECCOMP_RET_TRACE));

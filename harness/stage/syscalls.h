@@ -24,6 +24,8 @@ enum class Family {
   kRandom,        // asks for random bytes
   kChange,        // changes a file without opening, naming or removing it; trapped only where fault points are watched
   kDisk,          // asks a disk for something through a descriptor; trapped only where disks can fail
+  kUnseen,        // may change a file in a way that the stage does not follow; trapped where fault points are watched
+  kRefused,       // what it begins would go on past the stage: answered with ENOSYS, and told of where kUnseen is
 };
 
 // How a path call uses its name.
@@ -41,6 +43,9 @@ struct Syscall {
   int second_folder_argument = -1;
   int second_path_argument = -1;
 };
+
+// Calls from this number on are newer than this table. They are trapped everywhere, and told of where they succeed.
+inline constexpr long kFirstUnknownCall = 470;
 
 const Syscall* find_syscall(long number);
 const Syscall* find_syscall(std::string_view name);

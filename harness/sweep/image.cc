@@ -88,6 +88,21 @@ NodeId Image::look_up(std::string_view path) const {
   return at;
 }
 
+std::optional<std::string> Image::path_of(NodeId id) const {
+  for (const auto& [mount, root] : roots_) {
+    std::vector<std::pair<NodeId, std::string>> pending{{root, mount == "/" ? "" : mount}};
+    while (!pending.empty()) {
+      const auto [at, path] = pending.back();
+      pending.pop_back();
+      if (at == id) return path;
+      const Node* node = find(at);
+      if (node == nullptr) continue;
+      for (const auto& [name, child] : node->names) pending.emplace_back(child, path + "/" + name);
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<Place> Image::place_of(std::string_view path) const {
   const auto slash = path.rfind('/');
   if (slash == std::string_view::npos || roots_.contains(std::string(path))) return std::nullopt;

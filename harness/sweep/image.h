@@ -60,6 +60,7 @@ class Image {
   std::optional<Place> place_of(std::string_view path) const;  // nothing when its folder is not there
   NodeId look_up(std::string_view path) const;                 // 0 when it is not there
   NodeId look_up(const Place& place) const;
+  std::optional<std::string> path_of(NodeId id) const;  // one of its names; a walk through everything
 
   // Of everything that can be reached by a name: paths, types, modes, bytes, attributes, times of files, and which
   // names share a file.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
 
 #include "harness/explore/materials.h"
 #include "harness/pod/isolation.h"
@@ -67,6 +68,8 @@ oracle::ScenarioResult play(const Backstage& backstage, const Job& job, const Mo
   }
   auto record = backstage.world->branch(std::move(branch));
   if (!record) return broken(record.error());
+  // A sweep says it once, for all worlds; a replay is asked about one.
+  if (job.keep_result.empty()) brief.not_covered = std::exchange(record->not_covered, {});
   record->final_path = scenario.trainer.checkpoint_folder + "/final.json";
   record->reference_final = backstage.reference_final;
   auto result = fault.kind == Kind::kNetwork ? oracle::judge(expected_with(fault.network, scenario), *record)

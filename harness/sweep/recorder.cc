@@ -333,17 +333,25 @@ void Recorder::note_synced(const stage::Change& change) {
 }
 
 void Recorder::note_mapped(const stage::Change& change) {
+  const auto flags = stage::descriptor_flags(change.process.id, change.descriptor);
+  if (flags && (*flags & O_ACCMODE) == O_RDONLY) return;
   settle_folders(change.path);
   if (const NodeId id = image_.look_up(change.path)) mapped_[id] = change.path;
 }
 
 void Recorder::look_at_mappings() {
   for (auto it = mapped_.begin(); it != mapped_.end();) {
-    if (image_.look_up(it->second) != it->first || reader_.number(host(it->second)) != it->first) {
-      it = mapped_.erase(it);  // moved or removed: what is written from now on shows in the comparison, if anywhere
-      continue;
+    auto& [id, path] = *it;
+    if (image_.look_up(path) != id) {
+      auto moved = image_.path_of(id);
+      if (!moved) {  // no name is left: nothing of it outlasts the program
+        it = mapped_.erase(it);
+        continue;
+      }
+      path = std::move(*moved);
     }
-    refresh_node(it->first, it->second, host(it->second), "through a mapping:");
+    // A call that moves it has been made and is not noted yet: the next look finds it.
+    if (reader_.number(host(path)) == id) refresh_node(id, path, host(path), "through a mapping:");
     ++it;
   }
 }

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <utility>
 
 #include "base/check.h"
 #include "harness/explore/materials.h"
@@ -128,6 +129,8 @@ class Session {
     auto record = world.play();
     if (!record) return give_up(record.error().message());
     recorder_.finish();
+    // Of the sweep as a whole, which goes on all the same.
+    note_not_covered(std::exchange(record->not_covered, {}));
     record->final_path = given_.trainer.checkpoint_folder + "/final.json";
     record->reference_final = *reference;
     const auto result = oracle::judge(given_, *record);
@@ -135,8 +138,7 @@ class Session {
       return give_up("the scenario does not pass without any fault: " + result.reason);
     outcome_.points = recorder_.points().size();
     for (const auto& point : recorder_.points()) ++outcome_.points_by_process[point.address.process];
-    outcome_.not_covered.insert(outcome_.not_covered.end(), recorder_.not_covered().begin(),
-                                recorder_.not_covered().end());
+    note_not_covered({recorder_.not_covered().begin(), recorder_.not_covered().end()});
     if (wants(Kind::kNetwork)) {
       for (const auto& point : network_.all())
         ++outcome_.network_points[point.address.process + " " + point.address.syscall];
@@ -192,7 +194,13 @@ class Session {
   void ask_witness(int boot) {
     const Testimony testimony = witness_boot(backstage_, boot, options_.strace);
     outcome_.witness.push_back(testimony.text);
-    std::ranges::copy(testimony.not_covered, std::back_inserter(outcome_.not_covered));
+    note_not_covered(testimony.not_covered);
+  }
+
+  void note_not_covered(const std::vector<std::string>& gaps) {
+    for (const auto& gap : gaps) {
+      if (std::ranges::count(outcome_.not_covered, gap) == 0) outcome_.not_covered.push_back(gap);
+    }
   }
 
   bool wants(Kind kind) const { return options_.only ? options_.only->kind == kind : options_.kinds.contains(kind); }
@@ -322,6 +330,7 @@ class Session {
   void take(const WorldResult& result, std::vector<PlannedWorld>& again) {
     const PlannedWorld world = started_[result.id];
     outcome_.processor_seconds += result.seconds;
+    note_not_covered(result.not_covered);
     if (world.fault.kind == Kind::kDouble && !result.came_to_pass && result.points_after > 0 &&
         result.judgement == oracle::Judgement::kPass && !options_.only) {
       again.push_back(world);

@@ -27,7 +27,8 @@ std::string to_message(const WorldResult& result) {
                         {"reason", result.reason.substr(0, 4000)},
                         {"came-to-pass", result.came_to_pass},
                         {"points-after", result.points_after},
-                        {"seconds", result.seconds}}
+                        {"seconds", result.seconds},
+                        {"not-covered", result.not_covered}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -40,6 +41,7 @@ WorldResult result_from_message(const std::string& text) {
   result.came_to_pass = json.at("came-to-pass");
   result.points_after = json.at("points-after");
   result.seconds = json.at("seconds");
+  result.not_covered = json.at("not-covered").get<std::vector<std::string>>();
   return result;
 }
 

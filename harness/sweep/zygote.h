@@ -58,6 +58,7 @@ struct WorldResult {
   bool came_to_pass = true;  // a second kill may find no such point
   int points_after = 0;      // fault points of the boot that followed, where they were watched
   double seconds = 0;        // of processor time
+  std::vector<std::string> not_covered;
 };
 
 std::string to_message(const WorldResult& result);

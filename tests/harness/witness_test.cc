@@ -96,10 +96,10 @@ struct Ended {
   std::string output;
 };
 
-Ended sweep_with_witness(const std::string& scenario, const std::string& environment = "") {
+Ended sweep_tooth(const std::string& tooth, const std::string& options, const std::string& environment = "") {
   const std::string command = "timeout 100 " + environment +
-                              " " PROJECT_BIN_DIR "/simrun sweep " PROJECT_SOURCE_DIR "/tests/teeth/sweep/" + scenario +
-                              ".yaml -j 1 --kinds kill --worlds 1 --witness strace 2>&1 </dev/null";
+                              " " PROJECT_BIN_DIR "/simrun sweep " PROJECT_SOURCE_DIR "/tests/teeth/sweep/" + tooth +
+                              ".yaml -j 1 --kinds kill " + options + " 2>&1 </dev/null";
   Ended ended;
   FILE* pipe = ::popen(command.c_str(), "r");
   std::array<char, 4096> buffer;
@@ -112,16 +112,42 @@ Ended sweep_with_witness(const std::string& scenario, const std::string& environ
 
 TEST(Witness, AgreesWithTheStageOnARealBoot) {
   if (!witness::find_strace()) GTEST_SKIP() << "strace is not installed";
-  const auto ended = sweep_with_witness("sound");
+  const auto ended = sweep_tooth("sound", "--worlds 1 --witness strace");
   EXPECT_EQ(ended.status, 0) << ended.output;
   EXPECT_THAT(ended.output, HasSubstr("boot 1: strace and the stage both count "));
 }
 
+TEST(Witness, CountsWhatTheStageDoesNotFollow) {
+  if (!witness::find_strace()) GTEST_SKIP() << "strace is not installed";
+  const auto ended = sweep_tooth("submits_writes", "--worlds 1 --witness strace");
+  EXPECT_EQ(ended.status, 2) << ended.output;
+  EXPECT_THAT(ended.output, HasSubstr("of io_submit by python"));
+}
+
 TEST(Witness, WithoutStraceTheRemedyIsSaid) {
-  const auto ended = sweep_with_witness("sound", "/usr/bin/env PATH=/nonexistent");
+  const auto ended = sweep_tooth("sound", "--worlds 1 --witness strace", "/usr/bin/env PATH=/nonexistent");
   EXPECT_EQ(ended.status, 3) << ended.output;
   EXPECT_THAT(ended.output, HasSubstr("strace is not installed"));
   EXPECT_THAT(ended.output, HasSubstr("apt-get install strace"));
+}
+
+// What a sweep cannot vouch for is never passed over: each of these passes but for it.
+
+TEST(NotCovered, AsksForIoUring) {
+  const auto ended = sweep_tooth("asks_for_io_uring", "");
+  EXPECT_EQ(ended.status, 2) << ended.output;
+  EXPECT_THAT(ended.output, HasSubstr("not covered: io_uring_setup by python"));
+}
+
+TEST(NotCovered, CallsThatTheStageDoesNotFollow) {
+  const auto ended = sweep_tooth("submits_writes", "");
+  EXPECT_EQ(ended.status, 2) << ended.output;
+  EXPECT_THAT(ended.output, HasSubstr("not covered: io_submit by python"));
+}
+
+TEST(NotCovered, MappingsAreFollowedToWhereTheirFilesGo) {
+  const auto ended = sweep_tooth("maps_and_moves", "");
+  EXPECT_EQ(ended.status, 0) << ended.output;
 }
 
 }  // namespace
