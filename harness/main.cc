@@ -13,7 +13,7 @@
 
 #include "harness/explore/doctor.h"
 #include "harness/explore/search/command.h"
-#include "harness/explore/search/shard.h"
+#include "harness/explore/shard.h"
 #include "harness/explore/workers.h"
 #include "harness/proof/conformance.h"
 #include "harness/proof/prove.h"
@@ -25,6 +25,7 @@
 #include "harness/scenario/sample.h"
 #include "harness/scenario/schema.h"
 #include "harness/services/service_command.h"
+#include "harness/sweep/reports.h"
 #include "harness/sweep/sweep.h"
 
 namespace fs = std::filesystem;
@@ -318,6 +319,10 @@ int search(const Words& words) {
   return settings ? explore::run_explore(words, *settings) : complain(settings.error());
 }
 
+int merge(const Words& words) {
+  return explore::run_merge(words, sweep::merge_reports);
+}
+
 const std::map<std::string, std::function<int(const Words&)>>& commands() {
   static const std::map<std::string, std::function<int(const Words&)>> table{
       {"prove", prove},
@@ -330,7 +335,7 @@ const std::map<std::string, std::function<int(const Words&)>>& commands() {
       {"sweep", sweep},
       {"replay", replay_case},
       {"explore", search},
-      {"merge", explore::run_merge},
+      {"merge", merge},
   };
   return table;
 }

@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <regex>
 #include <thread>
 
@@ -15,6 +14,7 @@
 #include "harness/report/terminal.h"
 #include "harness/scenario/parse.h"
 #include "harness/sweep/persistence.h"
+#include "harness/sweep/reports.h"
 #include "harness/sweep/sweep.h"
 #include "harness/witness/strace.h"
 
@@ -62,6 +62,8 @@ std::string file_name(const Swept& swept, std::size_t number) {
   for (char& letter : name) {
     if (std::isalnum(static_cast<unsigned char>(letter)) == 0 && letter != '-') letter = '_';
   }
+  // Cases of several machines are gathered in one place.
+  if (swept.outcome.part.count > 1) name += fmt::format("-part{}", swept.outcome.part.index + 1);
   return fmt::format("{}-{:03}.json", name, number + 1);
 }
 
@@ -97,16 +99,6 @@ void take_list(const std::vector<std::string>& texts,
   }
 }
 
-int exit_status(const std::vector<Swept>& all) {
-  int status = 0;
-  for (const auto& swept : all) {
-    const int one = oracle::exit_status(swept.outcome.judgement());
-    if (one == kSetupError) return kSetupError;
-    if (one == 1 || (one == 2 && status == 0)) status = one;
-  }
-  return status;
-}
-
 std::string known_kinds() {
   std::string text;
   for (const Kind kind : kAllKinds) text += (text.empty() ? "" : ", ") + std::string(name(kind));
@@ -129,7 +121,7 @@ int sweep_command(const std::vector<std::string>& words, const explore::Settings
   std::vector<std::string> files;
   std::vector<std::string> kinds;
   std::vector<std::string> models;
-  std::string variant, junit, json, cases, budget, witness;
+  std::string variant, junit, json, cases, budget, witness, shard;
   Options options;
   options.workers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   std::size_t points = 0;
@@ -151,6 +143,7 @@ int sweep_command(const std::vector<std::string>& words, const explore::Settings
       ->check(CLI::Range(1, 256));
   app.add_option("--variant", variant, "only this instance of a scenario with for-each");
   app.add_option("--world-seconds-max", options.world_seconds_max, "end a world that takes longer in real time");
+  app.add_option("--shard", shard, "only this part of the fault points, such as 2/4; simrun merge joins the reports");
   app.add_option("--witness", witness, "let this program count the calls of every boot, too")
       ->check(CLI::IsMember({"strace"}));
   app.add_option("--cases", cases, "folder in which a case is saved for each failure (default: a new one in /tmp)");
@@ -178,6 +171,9 @@ int sweep_command(const std::vector<std::string>& words, const explore::Settings
     if (!found) return complain(found.error().message());
     options.strace = *found;
   }
+  auto claimed = explore::claim_shard(shard);
+  if (!claimed) return complain(claimed.error().message());
+  options.shard = *claimed;
   if (points > 0) options.points = points;
   if (worlds > 0) options.worlds = worlds;
   if (app.count("--doubles") > 0) options.doubles = doubles;
@@ -206,16 +202,7 @@ int sweep_command(const std::vector<std::string>& words, const explore::Settings
   }
   if (all.empty()) return complain("no scenario has the variant " + variant);
   if (!junit.empty() && !write_file(junit, to_junit(all))) return kSetupError;
-  if (!json.empty()) {
-    auto array = nlohmann::json::array();
-    for (const auto& swept : all) {
-      auto one = nlohmann::json::parse(to_json(swept.outcome));
-      one["scenario"] = swept.file;
-      one["variant"] = swept.variant;
-      array.push_back(std::move(one));
-    }
-    if (!write_file(json, array.dump(2) + "\n")) return kSetupError;
-  }
+  if (!json.empty() && !write_file(json, to_json(all))) return kSetupError;
   return exit_status(all);
 }
 

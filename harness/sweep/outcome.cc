@@ -1,10 +1,20 @@
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
-#include "harness/sweep/session.h"
+#include "harness/sweep/sweep.h"
 
 namespace sweep {
 
 using nlohmann::json;
+
+std::string Options::asked() const {
+  std::string text = fmt::format("seed {} places {} at {} points {} worlds {} doubles {}", seed, places, at,
+                                 points.value_or(0), worlds.value_or(0), doubles ? std::to_string(*doubles) : "all");
+  for (const Kind kind : kinds) text += fmt::format(" kind {}", name(kind));
+  for (const auto& model : models) text += " model " + model;
+  return text;
+}
 
 oracle::Judgement Outcome::judgement() const {
   using oracle::Judgement;
@@ -12,8 +22,20 @@ oracle::Judgement Outcome::judgement() const {
   for (const auto& failure : failures) {
     if (failure.judgement == Judgement::kFail) return Judgement::kFail;
   }
-  if (!failures.empty() || !not_covered.empty() || !applies || played == 0) return Judgement::kUnknown;
+  const bool empty_part = part.count > 1 && worlds == 0;  // others have something to play
+  if (!failures.empty() || !not_covered.empty() || !applies || (played == 0 && !empty_part)) return Judgement::kUnknown;
   return Judgement::kPass;
+}
+
+int exit_status(const std::vector<Swept>& all) {
+  constexpr int kSetupError = 3;
+  int status = 0;
+  for (const auto& swept : all) {
+    const int one = oracle::exit_status(swept.outcome.judgement());
+    if (one == kSetupError) return kSetupError;
+    if (one == 1 || (one == 2 && status == 0)) status = one;
+  }
+  return status;
 }
 
 std::string to_json(const Outcome& outcome) {
@@ -31,12 +53,18 @@ std::string to_json(const Outcome& outcome) {
   }
   return json{{"error", outcome.error},
               {"applies", outcome.applies},
+              {"part",
+               {{"index", outcome.part.index},
+                {"count", outcome.part.count},
+                {"points", outcome.part.points},
+                {"of", outcome.part.of},
+                {"whole", outcome.part.whole}}},
               {"points", outcome.points},
               {"points-by-process", outcome.points_by_process},
               {"network-points", outcome.network_points},
               {"tallies", tallies},
               {"failures", failures},
-              {"witness", outcome.witness},
+              {"notes", outcome.notes},
               {"not-covered", outcome.not_covered},
               {"worlds", outcome.worlds},
               {"played", outcome.played},
@@ -54,6 +82,8 @@ base::Result<Outcome> outcome_from_json(const std::string& text) {
     Outcome outcome;
     outcome.error = all.at("error");
     outcome.applies = all.at("applies");
+    const json& part = all.at("part");
+    outcome.part = {part.at("index"), part.at("count"), part.at("points"), part.at("of"), part.at("whole")};
     outcome.points = all.at("points");
     outcome.points_by_process = all.at("points-by-process").get<std::map<std::string, std::size_t>>();
     outcome.network_points = all.at("network-points").get<std::map<std::string, std::size_t>>();
@@ -67,7 +97,7 @@ base::Result<Outcome> outcome_from_json(const std::string& text) {
       outcome.failures.push_back(
           {*fault, static_cast<oracle::Judgement>(failure.at("judgement").get<int>()), failure.at("reason")});
     }
-    outcome.witness = all.at("witness").get<std::vector<std::string>>();
+    outcome.notes = all.at("notes").get<std::vector<std::string>>();
     outcome.not_covered = all.at("not-covered").get<std::vector<std::string>>();
     outcome.worlds = all.at("worlds");
     outcome.played = all.at("played");

@@ -6,6 +6,10 @@
 
 namespace sweep {
 
+bool Plan::has(const Address& point) const {
+  return options_.shard.has(digest_of(point.text()));
+}
+
 bool Plan::is_new(std::uint64_t image, const std::string& moment) {
   return seen_.insert(mix(image, digest_of(moment))).second;
 }
@@ -22,7 +26,7 @@ void Plan::add_errors(const Recorder& recorder, const std::map<int, std::size_t>
                       const pod::Disks& disks) {
   for (std::size_t index = 0; index < recorder.points().size(); ++index) {
     const Point& point = recorder.points()[index];
-    if (point.failed || !point.done) continue;
+    if (point.failed || !point.done || !has(point.address)) continue;
     PlannedWorld world;
     world.zygote = zygote_of_boot.at(point.address.boot);
     world.point = index;
@@ -51,6 +55,7 @@ void Plan::add_errors(const Recorder& recorder, const std::map<int, std::size_t>
 void Plan::add_network(const std::vector<NetworkPoint>& points, const std::map<int, std::size_t>& zygote_of_boot,
                        std::size_t first_index) {
   for (std::size_t index = 0; index < points.size(); ++index) {
+    if (!has(points[index].address)) continue;
     for (const Fault& fault : network_faults(points[index], options_.places)) {
       add({fault, zygote_of_boot.at(points[index].address.boot), "network, " + fault.network.fault,
            first_index + index},
@@ -65,7 +70,8 @@ void Plan::add_doubles(std::size_t points_in_a_boot) {
                        [](const PlannedWorld& world) { return world.fault.kind == Kind::kKill; });
   std::mt19937_64 random(mix(options_.seed, 0x2d));
   std::shuffle(kills.begin(), kills.end(), random);
-  if (options_.doubles && kills.size() > *options_.doubles) kills.resize(*options_.doubles);
+  const std::size_t most = options_.doubles ? options_.shard.share_of(*options_.doubles) : kills.size();
+  if (kills.size() > most) kills.resize(most);
   for (PlannedWorld& world : kills) {
     world.fault.kind = Kind::kDouble;
     world.fault.second = 1 + static_cast<int>(random() % std::max<std::size_t>(1, points_in_a_boot));
@@ -74,15 +80,16 @@ void Plan::add_doubles(std::size_t points_in_a_boot) {
   }
 }
 
-void Plan::choose() {
+void Plan::choose(const std::vector<Address>& whole) {
   std::mt19937_64 random(mix(options_.seed, 0x5eed));
-  std::set<std::size_t> points;
-  for (const PlannedWorld& world : worlds_) points.insert(world.point);
-  if (options_.points && *options_.points < points.size()) {
-    std::vector<std::size_t> all(points.begin(), points.end());
-    std::shuffle(all.begin(), all.end(), random);
-    const std::set<std::size_t> chosen(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(*options_.points));
-    std::erase_if(worlds_, [&](const PlannedWorld& world) { return !chosen.contains(world.point); });
+  if (options_.points && *options_.points < whole.size()) {
+    // Those whose numbers, drawn from address and seed, are the lowest: every part draws the same.
+    const auto lot = [&](const Address& point) { return mix(options_.seed, digest_of(point.text())); };
+    std::vector<std::uint64_t> lots;
+    for (const Address& point : whole) lots.push_back(lot(point));
+    std::ranges::sort(lots);
+    const std::uint64_t limit = lots[*options_.points];
+    std::erase_if(worlds_, [&](const PlannedWorld& world) { return lot(world.fault.point) >= limit; });
   }
   if (!options_.at.empty()) {
     const std::regex pattern(options_.at);
@@ -90,7 +97,8 @@ void Plan::choose() {
                   [&](const PlannedWorld& world) { return !std::regex_search(world.fault.point.text(), pattern); });
   }
   // Where not everything will be played, what is played is spread over all of it.
-  const bool partly = options_.budget_seconds > 0 || (options_.worlds && *options_.worlds < worlds_.size());
+  const std::size_t most = options_.worlds ? options_.shard.share_of(*options_.worlds) : worlds_.size();
+  const bool partly = options_.budget_seconds > 0 || most < worlds_.size();
   if (partly) {
     std::map<std::string, std::vector<PlannedWorld>> by_tally;
     for (auto& world : worlds_) {
@@ -107,7 +115,7 @@ void Plan::choose() {
         worlds.pop_back();
       }
     }
-    if (options_.worlds && worlds_.size() > *options_.worlds) worlds_.resize(*options_.worlds);
+    if (worlds_.size() > most) worlds_.resize(most);
   }
   for (auto& [name, tally] : tallies_) tally.planned = 0;
   for (const auto& world : worlds_) ++tallies_[world.tally].planned;

@@ -24,6 +24,10 @@ class Plan {
  public:
   explicit Plan(const Options& options) : options_(options) {}
 
+  // Whether this machine's part of the sweep has the point. Told by its address alone, not by when it came: programs
+  // that run side by side take turns as they like, in each recording anew.
+  bool has(const Address& point) const;
+
   // The disks and all else at a moment, as a number. True when no world that begins there is planned yet.
   bool is_new(std::uint64_t image, const std::string& moment);
   void add(PlannedWorld world, bool fresh);
@@ -33,8 +37,8 @@ class Plan {
                    std::size_t first_index);
   // Second kills: each draws one of the kill worlds.
   void add_doubles(std::size_t points_in_a_boot);
-  // Leaves what the options ask for, and puts it into the order of playing.
-  void choose();
+  // Leaves what the options ask for, and puts it into the order of playing. `whole`: all points, of whatever part.
+  void choose(const std::vector<Address>& whole);
 
   const std::vector<PlannedWorld>& worlds() const { return worlds_; }
   std::map<std::string, Tally>& tallies() { return tallies_; }

@@ -30,6 +30,9 @@ std::string render(const Swept& swept, bool interrupted) {
   std::string text = fmt::format("{}{}\n", swept.scenario, swept.variant.empty() ? "" : " [" + swept.variant + "]");
   if (!outcome.error.empty()) return text + fmt::format("SETUP ERROR  {}\n", outcome.error);
   text += fmt::format("  {} fault points, recorded in {:.1f} s\n", outcome.points, outcome.seconds_recording);
+  if (outcome.part.count > 1)
+    text += fmt::format("  part {} of {}: {} of all {} points\n", outcome.part.index + 1, outcome.part.count,
+                        outcome.part.points, outcome.part.of);
   for (const auto& [process, count] : outcome.points_by_process) text += fmt::format("    {:>6}  {}\n", count, process);
   for (const auto& [what, count] : outcome.network_points)
     text += fmt::format("    {:>6}  {} of the network\n", count, what);
@@ -39,7 +42,7 @@ std::string render(const Swept& swept, bool interrupted) {
                         tally.failed, tally.unknown,
                         tally.drawn == 0 ? "" : fmt::format("   images drawn at {} points", tally.drawn));
   }
-  for (const auto& what : outcome.witness) text += "  witness: " + what + "\n";
+  for (const auto& note : outcome.notes) text += "  note: " + note + "\n";
   for (const auto& what : outcome.not_covered) text += "  not covered: " + what + "\n";
   for (std::size_t i = 0; i < std::min(kFailuresShown, outcome.failures.size()); ++i) {
     const Failure& failure = outcome.failures[i];

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -193,7 +194,7 @@ class Session {
 
   void ask_witness(int boot) {
     const Testimony testimony = witness_boot(backstage_, boot, options_.strace);
-    outcome_.witness.push_back(testimony.text);
+    outcome_.notes.push_back(testimony.text);
     note_not_covered(testimony.not_covered);
   }
 
@@ -238,7 +239,7 @@ class Session {
         plan_.add({*options_.only, zygote(point.ops_after - point.ops_before), "replay", index}, true);
       return;
     }
-    if (after && point.failed) return;
+    if ((after && point.failed) || !plan_.has(point.address)) return;
     const std::string moment = backstage_.world->moment();
     if (wants(Kind::kKill) || wants(Kind::kDouble)) {
       const bool fresh = plan_.is_new(recorder_.image().digest(), moment);
@@ -279,7 +280,34 @@ class Session {
     std::size_t most = 0;
     for (const auto& [boot, count] : points_of_boot) most = std::max(most, count);
     if (wants(Kind::kDouble)) plan_.add_doubles(most);
-    plan_.choose();
+    const std::vector<Address> whole = all_points();
+    plan_.choose(whole);
+    outcome_.part = part_of(whole);
+  }
+
+  std::vector<Address> all_points() const {
+    std::vector<Address> points;
+    for (const auto& point : recorder_.points()) points.push_back(point.address);
+    if (wants(Kind::kNetwork)) {
+      for (const auto& point : network_.all()) points.push_back(point.address);
+    }
+    return points;
+  }
+
+  Part part_of(const std::vector<Address>& whole) const {
+    Part part;
+    part.index = options_.shard.index;
+    part.count = options_.shard.count;
+    part.of = whole.size();
+    std::set<Address> kinds;
+    for (Address point : whole) {
+      part.points += plan_.has(point) ? 1 : 0;
+      point.occurrence = 0;
+      kinds.insert(point);
+    }
+    part.whole = digest_of(options_.asked());
+    for (const Address& kind : kinds) part.whole = mix(part.whole, digest_of(kind.text()));
+    return part;
   }
 
   void play() {

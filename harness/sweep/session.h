@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/explore/shard.h"
 #include "harness/explore/workers.h"
 #include "harness/oracle/result.h"
 #include "harness/scenario/scenario.h"
@@ -35,6 +36,10 @@ struct Options {
   std::optional<Fault> only;  // a replay
   std::string keep_result;    // where a replay leaves what it recorded
   std::string strace;         // the path of a second witness of every boot; empty: none
+  explore::Shard shard;       // the part of the fault points that this machine sweeps
+
+  // What all parts of one sweep must have in common, in words.
+  std::string asked() const;
 };
 
 // Of one kind, or of one model of power cuts.
@@ -47,6 +52,17 @@ struct Tally {
   std::size_t drawn = 0;  // power: moments at which images were drawn rather than all made
 };
 
+// One of several machines that share a sweep, and what shows that all of them share the same one.
+struct Part {
+  int index = 0;  // from 0
+  int count = 1;
+  std::size_t points = 0;  // that this part sweeps
+  std::size_t of = 0;      // that there are
+  // What all of them are about, and what was asked for, as a number. How often a program does the same may differ from
+  // recording to recording: output that others print comes in pieces as it may.
+  std::uint64_t whole = 0;
+};
+
 struct Failure {
   Fault fault;
   oracle::Judgement judgement = oracle::Judgement::kFail;
@@ -56,12 +72,13 @@ struct Failure {
 struct Outcome {
   std::string error;    // why there was no sweep at all
   bool applies = true;  // replay: the case's fault point was reached
+  Part part;
   std::size_t points = 0;
   std::map<std::string, std::size_t> points_by_process;
   std::map<std::string, std::size_t> network_points;  // "git request": how many there were
   std::map<std::string, Tally> tallies;
-  std::vector<Failure> failures;     // and what is unknown
-  std::vector<std::string> witness;  // what a second witness says of each boot, in words
+  std::vector<Failure> failures;   // and what is unknown
+  std::vector<std::string> notes;  // what a reader should know, and is no doubt
   std::vector<std::string> not_covered;
   std::size_t worlds = 0;
   std::size_t played = 0;

@@ -35,6 +35,7 @@ Outcome supervise(const scenario::Scenario& scenario, const explore::Settings& s
 std::string progress_line(const std::string& scenario, const Outcome& outcome);
 std::string render(const Swept& swept, bool interrupted);
 std::string to_junit(const std::vector<Swept>& all);
+int exit_status(const std::vector<Swept>& all);
 
 // The commands `simrun sweep` and `simrun replay`.
 int sweep_command(const std::vector<std::string>& words, const explore::Settings& settings);

@@ -12,9 +12,9 @@
 #include "base/random.h"
 #include "harness/explore/search/draw.h"
 #include "harness/explore/search/justify.h"
-#include "harness/explore/search/shard.h"
 #include "harness/explore/search/shrink.h"
 #include "harness/explore/search/trace.h"
+#include "harness/explore/shard.h"
 #include "harness/scenario/parse.h"
 #include "harness/scenario/write.h"
 

@@ -128,23 +128,24 @@ int run_explore(const std::vector<std::string>& words, const Settings& settings)
   return exit_status(search);
 }
 
-int run_merge(const std::vector<std::string>& words) {
+int run_merge(const std::vector<std::string>& words, const Merger& merge_sweeps) {
   CLI::App app{"Joins the JSON reports of shards into one, and says what all of them together come to.",
                "simrun merge"};
   std::vector<std::string> paths;
   std::string json;
   std::string junit;
-  app.add_option("reports", paths, "JSON reports of simrun or of simrun explore")->required();
+  app.add_option("reports", paths, "JSON reports of simrun, of simrun explore or of simrun sweep")->required();
   app.add_option("--json", json, "write the joined report to this file");
   app.add_option("--junit", junit, "write it as JUnit XML (scenarios only)");
   if (const auto done = parse(app, words)) return *done;
-  std::vector<std::pair<std::string, std::string>> reports;
+  NamedReports reports;
   for (const auto& path : paths) {
     std::ifstream file(path, std::ios::binary);
     if (!file) return complain(fmt::format("cannot read the report {}", path));
     reports.emplace_back(path, std::string{std::istreambuf_iterator<char>(file), {}});
   }
-  const auto merged = merge_reports(reports);
+  const bool of_sweeps = reports.front().second.starts_with('[');
+  const auto merged = of_sweeps ? merge_sweeps(reports) : merge_reports(reports);
   if (!merged) return complain(merged.error().message());
   std::cout << merged->summary;
   if (!json.empty() && !write_file(json, merged->json)) return complain("cannot write the report " + json);

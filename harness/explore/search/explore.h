@@ -12,7 +12,7 @@
 
 #include "harness/explore/search/draw.h"
 #include "harness/explore/search/justify.h"
-#include "harness/explore/search/shard.h"
+#include "harness/explore/shard.h"
 #include "harness/explore/workers.h"
 
 namespace explore {

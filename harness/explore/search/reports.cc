@@ -111,7 +111,7 @@ static base::Result<Merged> merge_searches(const std::vector<std::pair<std::stri
   return merged;
 }
 
-base::Result<Merged> merge_reports(const std::vector<std::pair<std::string, std::string>>& reports) {
+base::Result<Merged> merge_reports(const NamedReports& reports) {
   std::vector<std::pair<std::string, Json>> read;
   for (const auto& [path, text] : reports) {
     Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);

@@ -1,4 +1,4 @@
-#include "harness/explore/search/shard.h"
+#include "harness/explore/shard.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

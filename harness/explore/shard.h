@@ -20,6 +20,12 @@ struct Shard {
   bool has(std::size_t position) const {
     return position % static_cast<std::size_t>(count) == static_cast<std::size_t>(index);
   }
+  // Of a number that is to be divided: the shares of all parts add up to it.
+  std::size_t share_of(std::size_t whole) const {
+    const auto i = static_cast<std::size_t>(index);
+    const auto n = static_cast<std::size_t>(count);
+    return whole * (i + 1) / n - whole * i / n;
+  }
   template <class T>
   std::vector<T> part_of(const std::vector<T>& whole) const {
     std::vector<T> part;
