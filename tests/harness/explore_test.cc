@@ -54,7 +54,7 @@ TEST(Draw, EveryWorldCanBeWrittenAndRead) {
     EXPECT_FALSE(drawn.options.empty());
     for (const auto& entry : drawn.scenario.timeline) actions.insert(entry.action.index());
   }
-  EXPECT_GE(actions.size(), 14U) << "kinds of faults that are ever drawn";
+  EXPECT_EQ(actions.size(), std::variant_size_v<scenario::Action>) << "kinds of faults that are ever drawn";
 }
 
 TEST(Draw, ABaseGivesEveryWorldItsStartCommand) {
@@ -131,6 +131,98 @@ TEST(Justify, AnOracleThatFailsOrCannotTellDecides) {
   EXPECT_EQ(judge_drawn(with(scenario::KillContainer{}), result).standing, Standing::kUnknown);
   result.findings.push_back({"work-preserved", oracle::Judgement::kFail, "gone"});
   EXPECT_THAT(judge_drawn(with(scenario::KillContainer{}), result).failures, ElementsAre("work-preserved"));
+}
+
+scenario::TimelineEntry at_boot(const scenario::Action& action) {
+  return with(action).timeline.front();
+}
+
+// What is drawn where somebody comes back and says resume so often.
+Scenario released(const scenario::Action& action, int resumes) {
+  Scenario scenario = with(action);
+  for (int i = 0; i < resumes; ++i) {
+    scenario.timeline.push_back(at_boot(scenario::Exec{{"podlaunch", "resume"}}));
+    scenario.timeline.back().when = {};
+    scenario.timeline.back().when.log = "^podlaunch: hold: what to do";
+  }
+  return scenario;
+}
+
+TEST(Justify, AHoldIsNoEndWhereItsCauseIsGoneAndSomebodySaysResume) {
+  const auto held = ended(scenario::Outcome::kHeld);
+  const auto standing = [&](const Scenario& scenario) { return judge_drawn(scenario, held).standing; };
+  const scenario::DiskFault full{
+      .kind = scenario::DiskFaultKind::kFull, .disk = "/workspace", .lasting = std::chrono::minutes(9)};
+  EXPECT_EQ(standing(released(full, 2)), Standing::kFailed);
+  EXPECT_EQ(standing(released(full, 1)), Standing::kGood) << "nobody came after the second hold";
+  EXPECT_EQ(standing(released(scenario::DiskFault{.kind = full.kind, .disk = full.disk}, 2)), Standing::kGood)
+      << "for good";
+  EXPECT_EQ(standing(released(scenario::FileDamage{}, 2)), Standing::kGood) << "checkpoints do not come back";
+  EXPECT_EQ(standing(released(scenario::TrainerFault{}, 2)), Standing::kFailed);
+  Scenario every = released(scenario::TrainerFault{}, 2);
+  every.timeline.front().when.every = true;
+  EXPECT_EQ(standing(every), Standing::kGood);
+}
+
+TEST(Justify, ALostGpuAndASpoiltTemplateAreMendedByANewContainer) {
+  const auto held = ended(scenario::Outcome::kHeld);
+  Scenario lost = released(scenario::GpuFault{}, 2);
+  EXPECT_EQ(judge_drawn(lost, held).standing, Standing::kGood);
+  lost.timeline.push_back(at_boot(scenario::RecreatePod{}));
+  EXPECT_EQ(judge_drawn(lost, held).standing, Standing::kFailed);
+
+  Scenario changed = released(scenario::EnvironmentChange{{{"PODLAUNCH_UPDATE", "sometimes"}}}, 3);
+  changed.timeline.push_back(at_boot(scenario::EnvironmentChange{{{"PODLAUNCH_UPDATE", std::nullopt}}}));
+  EXPECT_EQ(judge_drawn(changed, held).standing, Standing::kGood) << "no container has it yet";
+  changed.timeline.push_back(at_boot(scenario::RecreatePod{}));
+  EXPECT_EQ(judge_drawn(changed, held).standing, Standing::kFailed);
+}
+
+TEST(Justify, AForgottenSecretIsACauseUntilItIsSet) {
+  const auto held = ended(scenario::Outcome::kHeld);
+  Scenario forgotten = released(scenario::KillContainer{}, 2);
+  forgotten.start.command = {"podlaunch", "--secret", "WANDB_API_KEY"};
+  EXPECT_EQ(judge_drawn(forgotten, held).standing, Standing::kGood);
+  forgotten.timeline.push_back(at_boot(scenario::EnvironmentChange{{{"WANDB_API_KEY", "0b5c1f4e"}}}));
+  forgotten.timeline.push_back(at_boot(scenario::RecreatePod{}));
+  EXPECT_EQ(judge_drawn(forgotten, held).standing, Standing::kFailed);
+}
+
+TEST(Justify, APodIsStoppedWhereThatWasAskedForOrAHoldCostsMoney) {
+  auto stopped = ended(scenario::Outcome::kStopped);
+  auto completed = ended(scenario::Outcome::kCompleted);
+  for (auto* result : {&stopped, &completed}) result->record.attempts.push_back({.finished = true});
+  Scenario scenario = with(scenario::KillContainer{});
+  EXPECT_EQ(judge_drawn(scenario, stopped).standing, Standing::kFailed) << "nobody asked";
+  scenario.provider.emplace();
+  scenario.start.command = {"podlaunch", "--on-complete", "stop-pod"};
+  EXPECT_EQ(judge_drawn(scenario, stopped).standing, Standing::kGood);
+  EXPECT_EQ(judge_drawn(scenario, completed).standing, Standing::kFailed) << "and was not stopped";
+  stopped.record.attempts.clear();
+  EXPECT_EQ(judge_drawn(scenario, stopped).standing, Standing::kFailed) << "unfinished, without a cause to hold";
+  scenario.timeline.push_back(at_boot(scenario::TrainerFault{}));
+  EXPECT_EQ(judge_drawn(scenario, stopped).standing, Standing::kGood);
+}
+
+TEST(Justify, WorkOnADiskThatSomebodyTakesAwayIsLostWithIt) {
+  auto result = ended(scenario::Outcome::kCompleted);
+  result.findings.push_back({"work-preserved", oracle::Judgement::kFail, "lost"});
+  pod::Event edit;
+  edit.kind = pod::EventKind::kFault;
+  edit.text = "the user edits README.md";
+  edit.at = std::chrono::seconds(50);
+  result.record.events.push_back(edit);
+  result.record.boots.front().end = std::chrono::seconds(60);
+  Scenario scenario = with(scenario::SpotInterrupt{});
+  scenario.pod.disks = {{.mount_path = "/workspace/outputs"}};
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed) << "nobody took the pod away";
+  result.record.boots.front().ended_by = pod::BootEnd::kInterrupted;
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kGood);
+  result.record.boots.front().end = std::chrono::seconds(40);
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed) << "the work came later";
+  result.record.boots.front().end = std::chrono::seconds(60);
+  scenario.pod.disks = {{.mount_path = "/workspace"}};
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed) << "the checkout's disk stays";
 }
 
 // --- Making smaller ------------------------------------------------------------------------------------------------

@@ -29,13 +29,15 @@ static void draw_pod(Random& random, Drawn& drawn) {
   std::vector<std::string> platforms = scenario::platform_names();
   std::erase(platforms, "none");
   pod.platform = random.chance(1, 2) ? "runpod" : pick(random, platforms);
-  const std::uint64_t size = pick(random, std::vector<std::uint64_t>{20ULL << 30, 20ULL << 30, 64ULL << 20});
+  const std::uint64_t size = pick(
+      random, std::vector<std::uint64_t>{20ULL << 30, 20ULL << 30, 20ULL << 30, 20ULL << 30, 64ULL << 20, 4ULL << 20});
   const bool shared = random.chance(1, 4);
   const bool outputs_only = random.chance(1, 5);  // as in the incident's template
   pod.disks = {Disk{.mount_path = outputs_only ? "/workspace/outputs" : "/workspace",
                     .kind = shared ? DiskKind::kNetworkVolume : DiskKind::kVolume,
                     .size_bytes = size}};
-  drawn.options.push_back("platform: " + pod.platform);
+  pod.gpus = pick(random, std::vector<int>{1, 1, 2, 4});
+  drawn.options.push_back(fmt::format("platform: {}, {} GPUs", pod.platform, pod.gpus));
   drawn.options.push_back(
       fmt::format("disk: {} {} {}", pod.disks[0].mount_path, name(pod.disks[0].kind), size_text(size)));
 }
@@ -52,6 +54,20 @@ static void add_flag(Drawn& drawn, std::vector<std::string> words) {
   drawn.options.push_back(fmt::format("{}", fmt::join(words, " ")));
   auto& command = drawn.scenario.start.command;
   command.insert(command.end(), words.begin(), words.end());
+}
+
+// A secret that the training asks for, and that is there from the beginning, or is what somebody forgot.
+static void draw_secret(Random& random, Drawn& drawn) {
+  add_flag(drawn, {"--secret", kDrawnSecret});
+  if (random.chance(1, 2)) return drawn.options.push_back(fmt::format("{} is not set at first", kDrawnSecret));
+  drawn.scenario.pod.environment[kDrawnSecret] = kDrawnSecretValue;
+}
+
+static void draw_provider(Random& random, Drawn& drawn) {
+  if (drawn.scenario.pod.platform != "runpod") return;
+  drawn.scenario.provider.emplace();
+  drawn.options.emplace_back("the provider's API can be reached");
+  if (random.chance(2, 3)) add_flag(drawn, {"--on-complete", "stop-pod"});
 }
 
 static void draw_podlaunch(Random& random, Drawn& drawn) {
@@ -77,6 +93,9 @@ static void draw_podlaunch(Random& random, Drawn& drawn) {
   if (random.chance(1, 3))
     add_flag(drawn, {"--done-when", "file:" + scenario.trainer.checkpoint_folder + "/final.json"});
   if (random.chance(1, 2)) add_flag(drawn, {"--stall-timeout", "10min"});
+  if (scenario.pod.gpus > 1 && random.chance(1, 2)) add_flag(drawn, {"--gpus-min", "1"});
+  if (random.chance(1, 4)) draw_secret(random, drawn);
+  if (random.chance(1, 3)) draw_provider(random, drawn);
   auto& command = drawn.scenario.start.command;
   command.insert(command.end(), {"--", "bash", "examples/cloud_gsm8k/run_training_cloud.sh", "1hour"});
 }

@@ -68,16 +68,27 @@ class Draw {
     scenario::NetworkFault fault;
     fault.fault = pick(random_, scenario::network_fault_names());
     fault.service = has_setup() && random_.chance(1, 4) ? "pip" : "git";
-    fault.request = 1 + static_cast<int>(random_.below(2));
-    fault.times = 1 + static_cast<int>(random_.below(3));
-    const bool has_place = fault.fault == "reset" || fault.fault == "stall" || fault.fault.ends_with("-pack");
-    if (has_place && fault.service == "git") fault.after_percent = static_cast<int>(random_.below(101));
-    if (fault.fault == "slow") fault.bytes_per_second = 200 + random_.below(2000);
-    if (random_.chance(1, 2)) {
-      fault.lasting = some_seconds(random_, 20, 300);
-      fault.times = 0;
-    }
+    spoils(fault);
     add(early_boot(), fault);
+  }
+
+  // What the pod's end hangs on.
+  void provider_fails() {
+    if (!scenario_.provider) return network_fault();
+    if (random_.chance(1, 2)) {
+      scenario::ProviderFault fault;
+      fault.kind = pick(random_, scenario::provider_fault_names());
+      fault.api = static_cast<scenario::ProviderApi>(random_.below(3));
+      fault.lasting = some_seconds(random_, 60, 3000);
+      return add(at_step(), fault);
+    }
+    scenario::NetworkFault fault;
+    do {
+      fault.fault = pick(random_, scenario::network_fault_names());
+    } while (fault.fault.ends_with("-pack"));
+    fault.service = "provider";
+    spoils(fault);
+    add(at_step(), fault);
   }
 
   void package_index() {
@@ -123,12 +134,14 @@ class Draw {
 
   void trainer_fails() {
     using enum scenario::TrainerFaultKind;
-    std::vector<scenario::TrainerFaultKind> kinds{kCrash, kOutOfMemory, kSegfault, kExitZero};
+    std::vector<scenario::TrainerFaultKind> kinds{kCrash,    kOutOfMemory, kSegfault,
+                                                  kExitZero, kSaveExitOne, kKillsContainer};
     // Nobody notices a hang without being asked to, or takes exit 1 for success.
     const auto& command = scenario_.start.command;
     if (std::ranges::count(command, "--done-when") > 0) kinds.push_back(kFinishExitOne);
     if (std::ranges::count(command, "--stall-timeout") > 0) kinds.push_back(kHang);
     Moment moment = at_step();
+    moment.every = random_.chance(1, 4);
     add(moment, scenario::TrainerFault{pick(random_, kinds)});
   }
 
@@ -141,20 +154,56 @@ class Draw {
     scenario::DiskFault fault{};
     fault.kind = static_cast<scenario::DiskFaultKind>(random_.below(5));
     fault.disk = scenario_.pod.disks.front().mount_path;
-    fault.lasting = some_seconds(random_, 20, 300);
+    fault.lasting = random_.chance(1, 2) ? some_seconds(random_, 20, 300) : some_seconds(random_, 600, 3000);
+    fault.unkillable = fault.kind == scenario::DiskFaultKind::kHanging && random_.chance(1, 3);
     add(random_.chance(1, 3) ? at_boot(1) : at_step(), fault);
   }
 
   void gpu_fails() {
-    if (random_.chance(1, 2)) {
-      add(at_boot(1), scenario::GpuFault{.kind = static_cast<scenario::GpuFaultKind>(random_.below(4)), .index = 0});
+    const Moment when = random_.chance(1, 2) ? at_boot(1) : at_step();
+    if (random_.chance(2, 3)) {
+      const auto count = 1 + random_.below(static_cast<std::uint64_t>(scenario_.pod.gpus));
+      for (int index = 0; index < static_cast<int>(count); ++index)
+        add(when, scenario::GpuFault{.kind = static_cast<scenario::GpuFaultKind>(random_.below(4)), .index = index});
     } else {
-      add(at_boot(1), scenario::NvidiaSmiFault{static_cast<scenario::NvidiaSmiKind>(1 + random_.below(4))});
+      add(when, scenario::NvidiaSmiFault{static_cast<scenario::NvidiaSmiKind>(1 + random_.below(4))});
     }
     // A new host has other GPUs.
-    Moment later;
-    later.at = some_seconds(random_, 60, 600);
+    Moment later = when;
+    later.after = some_seconds(random_, 60, 600);
     add(later, scenario::RecreatePod{});
+  }
+
+  // Somebody spoils the pod's template, or only changes it, and puts it back later; each needs a new container.
+  void environment_changes() {
+    if (!scenario_.start.is_podlaunch) return interruption();
+    const auto there = [&](const std::string& name) {
+      const auto found = scenario_.pod.environment.find(name);
+      return found == scenario_.pod.environment.end() ? std::optional<std::string>() : found->second;
+    };
+    const bool secret = there(kDrawnSecret) && random_.chance(1, 2);
+    const std::string name = secret ? kDrawnSecret : "PODLAUNCH_UPDATE";
+    const auto value = pick(random_, std::vector<std::string>{"never", "always", "sometimes"});
+    Duration at = some_seconds(random_, 20, 120);
+    template_becomes(at, name, secret ? std::nullopt : std::optional<std::string>(value));
+    at += some_seconds(random_, 60, 900);
+    template_becomes(at, name, there(name));
+  }
+
+  // What was forgotten is set, some time.
+  void secret_is_set() {
+    template_becomes(some_seconds(random_, 20, 900), kDrawnSecret, std::string(kDrawnSecretValue));
+  }
+
+  // After each hold that is to be expected, and once more: somebody sees it, and everything is well again by then.
+  void somebody_comes_back() {
+    const std::size_t times = timeline_.size() + 1;
+    for (std::size_t i = 0; i < times; ++i) {
+      Moment moment;
+      moment.log = kHoldsLine;
+      moment.after = 20min + static_cast<int>(i) * 1h;
+      add(moment, scenario::Exec{{"podlaunch", "resume"}});
+    }
   }
 
   void somebody_looks() {
@@ -164,7 +213,30 @@ class Draw {
   }
 
  private:
+  // Which requests it strikes, for how long, and where.
+  void spoils(scenario::NetworkFault& fault) {
+    fault.request = 1 + static_cast<int>(random_.below(2));
+    fault.times = 1 + static_cast<int>(random_.below(3));
+    const bool has_place = fault.fault == "reset" || fault.fault == "stall" || fault.fault.ends_with("-pack");
+    if (has_place && fault.service != "pip") fault.after_percent = static_cast<int>(random_.below(101));
+    if (fault.fault == "slow") fault.bytes_per_second = 200 + random_.below(2000);
+    if (random_.chance(1, 2)) {
+      fault.lasting = some_seconds(random_, 20, 300);
+      fault.times = 0;
+    }
+  }
+
   void add(const Moment& when, const Action& action) { timeline_.push_back({.when = when, .action = action}); }
+
+  void template_becomes(Duration at, const std::string& name, const std::optional<std::string>& value) {
+    scenario::EnvironmentChange change;
+    change.variables[name] = value;
+    Moment moment;
+    moment.at = at;
+    add(moment, change);
+    moment.at = at + some_seconds(random_, 0, 20);
+    add(moment, scenario::RecreatePod{});
+  }
 
   bool has_setup() const { return std::ranges::count(scenario_.start.command, "--setup") > 0; }
 
@@ -203,14 +275,19 @@ class Draw {
 std::vector<TimelineEntry> draw_timeline(Random& random, const Scenario& scenario) {
   // What happens often stands here often.
   static const std::vector<void (Draw::*)()> kinds{
-      &Draw::interruption,  &Draw::interruption, &Draw::interruption,  &Draw::network_down,      &Draw::network_fault,
-      &Draw::network_fault, &Draw::user_works,   &Draw::user_works,    &Draw::checkpoint_damage, &Draw::git_damage,
-      &Draw::git_damage,    &Draw::clock_jumps,  &Draw::disk_fails,    &Draw::upstream_moves,    &Draw::package_index,
-      &Draw::trainer_fails, &Draw::gpu_fails,    &Draw::somebody_looks};
+      &Draw::interruption,       &Draw::interruption,   &Draw::interruption,   &Draw::network_down,
+      &Draw::network_fault,      &Draw::network_fault,  &Draw::user_works,     &Draw::user_works,
+      &Draw::checkpoint_damage,  &Draw::git_damage,     &Draw::git_damage,     &Draw::clock_jumps,
+      &Draw::disk_fails,         &Draw::upstream_moves, &Draw::package_index,  &Draw::trainer_fails,
+      &Draw::gpu_fails,          &Draw::somebody_looks, &Draw::provider_fails, &Draw::provider_fails,
+      &Draw::environment_changes};
   Timeline timeline;
   Draw draw(random, scenario, timeline);
   const auto faults = 1 + random.below(3);
   for (std::uint64_t i = 0; i < faults; ++i) (draw.*pick(random, kinds))();
+  const bool asks = std::ranges::count(scenario.start.command, kDrawnSecret) > 0;
+  if (asks && !scenario.pod.environment.contains(kDrawnSecret)) draw.secret_is_set();
+  if (scenario.start.is_podlaunch && random.chance(2, 3)) draw.somebody_comes_back();
   return timeline;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "harness/oracle/expectations.h"
 
@@ -42,22 +43,111 @@ struct CauseOfHold {
 
 }  // namespace
 
+using Environment = std::map<std::string, std::string>;
+
+static bool lacks_secret(const scenario::Scenario& scenario, const Environment& environment) {
+  const auto& command = scenario.start.command;
+  const auto flag = std::ranges::find(command, "--secret");
+  return flag != command.end() && flag + 1 != command.end() && !environment.contains(*(flag + 1));
+}
+
+static bool wants_stop(const scenario::Scenario& scenario) {
+  return scenario.provider && std::ranges::count(scenario.start.command, "stop-pod") > 0;
+}
+
 std::string cause_for_hold(const scenario::Scenario& scenario) {
   for (const auto& disk : scenario.pod.disks) {
     if (disk.size_bytes < kSmallDisk) return "a disk is small";
   }
+  if (lacks_secret(scenario, scenario.pod.environment)) return "a secret is missing";
   for (const auto& entry : scenario.timeline) {
     if (std::string cause = std::visit(CauseOfHold{}, entry.action); !cause.empty()) return cause;
   }
   return {};
 }
 
-// Nothing: the outcome is in order.
-static std::string complaint(const scenario::Scenario& scenario, std::optional<Outcome> outcome) {
-  if (outcome == Outcome::kCompleted) return {};
-  if (outcome == Outcome::kHeld) {
-    return cause_for_hold(scenario).empty() ? "held, though every fault was over and none is a reason to hold" : "";
+template <class Wanted>
+static bool any_is(std::span<const scenario::TimelineEntry> entries) {
+  return std::ranges::any_of(entries, [](const auto& one) { return std::holds_alternative<Wanted>(one.action); });
+}
+
+// What containers find in the end: everything that is asked for, and nothing else than at first.
+static bool template_ends_well(const scenario::Scenario& scenario) {
+  Environment last = scenario.pod.environment;
+  bool takes_effect = true;
+  for (const auto& entry : scenario.timeline) {
+    if (std::holds_alternative<scenario::RecreatePod>(entry.action)) takes_effect = true;
+    const auto* change = std::get_if<scenario::EnvironmentChange>(&entry.action);
+    if (change == nullptr) continue;
+    takes_effect = false;
+    for (const auto& [name, value] : change->variables) {
+      if (value) last[name] = *value;
+      if (!value) last.erase(name);
+    }
   }
+  if (!takes_effect || lacks_secret(scenario, last)) return false;
+  if (lacks_secret(scenario, scenario.pod.environment)) return true;  // that was what had to change
+  return last == scenario.pod.environment;
+}
+
+// Whether the entry's cause is gone after a while. `later` comes after it in the timeline.
+static bool heals(const scenario::TimelineEntry& entry, std::span<const scenario::TimelineEntry> later) {
+  if (entry.when.every) return false;
+  if (const auto* fault = std::get_if<scenario::NetworkFault>(&entry.action))
+    return fault->times > 0 || fault->lasting > scenario::Duration(0);
+  if (const auto* fault = std::get_if<scenario::DiskFault>(&entry.action))
+    return fault->lasting > scenario::Duration(0) && fault->lasting < std::chrono::hours(1);
+  if (std::holds_alternative<scenario::GpuFault>(entry.action) ||
+      std::holds_alternative<scenario::NvidiaSmiFault>(entry.action)) {
+    return any_is<scenario::RecreatePod>(later);
+  }
+  return std::holds_alternative<scenario::TrainerFault>(entry.action) ||
+         std::holds_alternative<scenario::EnvironmentChange>(entry.action);  // template_ends_well judges all of them
+}
+
+static bool is_resume(const scenario::TimelineEntry& entry) {
+  const auto* exec = std::get_if<scenario::Exec>(&entry.action);
+  return exec != nullptr && exec->command == std::vector<std::string>{"podlaunch", "resume"} && entry.when.log;
+}
+
+bool ends_well(const scenario::Scenario& scenario) {
+  if (!template_ends_well(scenario)) return false;
+  for (const auto& disk : scenario.pod.disks) {
+    if (disk.size_bytes < kSmallDisk) return false;
+  }
+  const std::span<const scenario::TimelineEntry> entries = scenario.timeline;
+  std::ptrdiff_t causes = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (std::visit(CauseOfHold{}, entries[i].action).empty()) continue;
+    if (!heals(entries[i], entries.subspan(i + 1))) return false;
+    ++causes;
+  }
+  return std::ranges::count_if(entries, is_resume) > causes;
+}
+
+// Nothing: a hold is in order.
+static std::string complaint_of_hold(const scenario::Scenario& scenario) {
+  if (cause_for_hold(scenario).empty()) return "held, though every fault was over and none is a reason to hold";
+  if (ends_well(scenario)) return "held, though every reason was gone and somebody had said resume";
+  return {};
+}
+
+// Nothing: the outcome is in order.
+static std::string complaint(const scenario::Scenario& scenario, std::optional<Outcome> outcome,
+                             const pod::WorldRecord& record) {
+  const bool finished =
+      std::ranges::any_of(record.attempts, [](const pod::Attempt& attempt) { return attempt.finished; });
+  if (outcome == Outcome::kStopped && finished) return wants_stop(scenario) ? "" : "stopped, and nobody asked for it";
+  if (outcome == Outcome::kStopped) {
+    // What is held is paid for, so in the end it is stopped.
+    const bool held = scenario.provider && !cause_for_hold(scenario).empty();
+    return held ? "" : "stopped, with the training not finished and no reason to hold";
+  }
+  if (outcome == Outcome::kCompleted) {
+    const bool missed = wants_stop(scenario) && cause_for_hold(scenario).empty();
+    return missed ? "the pod was to be stopped, and was not" : "";
+  }
+  if (outcome == Outcome::kHeld) return complaint_of_hold(scenario);
   return fmt::format("{}, and not completed", outcome ? name(*outcome) : "ended without an outcome");
 }
 
@@ -69,6 +159,22 @@ static bool is_damaged_last(const pod::WorldRecord& record) {
   });
 }
 
+// Work on the container disk of a pod that somebody takes away is lost with it, whatever the command does.
+static bool went_with_the_pod(const scenario::Scenario& scenario, const pod::WorldRecord& record) {
+  const bool on_a_disk_that_stays = std::ranges::any_of(scenario.pod.disks, [&](const scenario::Disk& disk) {
+    return disk.kind != scenario::DiskKind::kContainer && scenario.start.checkout.starts_with(disk.mount_path + "/");
+  });
+  if (on_a_disk_that_stays) return false;
+  scenario::Duration last_work{0};
+  for (const auto& event : record.events) {
+    if (event.kind == pod::EventKind::kFault && event.text.starts_with("the user ")) last_work = event.at;
+  }
+  return std::ranges::any_of(record.boots, [&](const pod::Boot& boot) {
+    return (boot.ended_by == pod::BootEnd::kInterrupted || boot.ended_by == pod::BootEnd::kRecreated) &&
+           boot.end >= last_work;
+  });
+}
+
 // What a finding says, and is no failure because of what was drawn. The oracle counts checkpoints that were written; it
 // does not know of those that somebody spoilt afterwards.
 static bool excused(const scenario::Scenario& scenario, const pod::WorldRecord& record,
@@ -76,6 +182,7 @@ static bool excused(const scenario::Scenario& scenario, const pod::WorldRecord& 
   // Damage that could not be mended, for a reason to hold, is what the hold is about.
   const bool holds = record.outcome == Outcome::kHeld && !cause_for_hold(scenario).empty();
   if (finding.subject == "checkout-sound") return holds || is_damaged_last(record);
+  if (finding.subject == "work-preserved") return went_with_the_pod(scenario, record);
   if (finding.subject != "training-resumes") return false;
   return std::ranges::any_of(scenario.timeline, [](const scenario::TimelineEntry& entry) {
     return std::holds_alternative<scenario::FileDamage>(entry.action);
@@ -104,7 +211,8 @@ Judged judge_drawn(const scenario::Scenario& scenario, const oracle::ScenarioRes
   }
   // A loop that its oracle has named already is one failure, not two.
   const bool named = outcome == Outcome::kLooped && std::ranges::count(judged.failures, "never-loops") > 0;
-  if (const std::string text = complaint(scenario, outcome); !text.empty() && !named) fail("outcome", text);
+  if (const std::string text = complaint(scenario, outcome, result.record); !text.empty() && !named)
+    fail("outcome", text);
   std::ranges::sort(judged.failures);
   if (judged.reason.empty()) {
     judged.reason = fmt::format("{}, {} boots", outcome ? name(*outcome) : "ended", result.record.boots.size());

@@ -13,6 +13,10 @@ namespace explore {
 // Why the scenario may end held; empty: nothing in it is a reason.
 std::string cause_for_hold(const scenario::Scenario& scenario);
 
+// Whether everything that is a cause to hold is over in the end, and somebody says resume after each hold and once
+// more: then a hold is no end.
+bool ends_well(const scenario::Scenario& scenario);
+
 enum class Standing {
   kGood,
   kFailed,
