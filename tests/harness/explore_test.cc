@@ -206,7 +206,7 @@ TEST(Justify, APodIsStoppedWhereThatWasAskedForOrAHoldCostsMoney) {
 
 TEST(Justify, WorkOnADiskThatSomebodyTakesAwayIsLostWithIt) {
   auto result = ended(scenario::Outcome::kCompleted);
-  result.findings.push_back({"work-preserved", oracle::Judgement::kFail, "lost"});
+  result.findings.push_back({"work-preserved", oracle::Judgement::kFail, "lost: local edit of README.md (/workspace)"});
   pod::Event edit;
   edit.kind = pod::EventKind::kFault;
   edit.text = "the user edits README.md";
@@ -218,11 +218,37 @@ TEST(Justify, WorkOnADiskThatSomebodyTakesAwayIsLostWithIt) {
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed) << "nobody took the pod away";
   result.record.boots.front().ended_by = pod::BootEnd::kInterrupted;
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kGood);
+  result.record.events.push_back(edit);
+  result.record.events.back().text = "the user writes notes-1.md";
+  result.record.events.back().at = std::chrono::seconds(70);
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kGood) << "what came later is not what is lost";
   result.record.boots.front().end = std::chrono::seconds(40);
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed) << "the work came later";
   result.record.boots.front().end = std::chrono::seconds(60);
   scenario.pod.disks = {{.mount_path = "/workspace"}};
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed) << "the checkout's disk stays";
+}
+
+TEST(Justify, AFinishedRunNeedsNoCheckoutInANewContainer) {
+  auto result = ended(scenario::Outcome::kCompleted);
+  result.findings.push_back({"checkout-sound", oracle::Judgement::kFail, "there is no checkout any more"});
+  result.record.attempts.push_back({.end = std::chrono::seconds(80), .finished = true});
+  result.record.boots.front().ended_by = pod::BootEnd::kRecreated;
+  result.record.boots.front().end = std::chrono::seconds(90);
+  Scenario scenario = with(scenario::RecreatePod{});
+  scenario.pod.disks = {{.mount_path = "/workspace/outputs"}};
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kGood);
+  result.record.attempts.back().end = std::chrono::seconds(100);
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed) << "it was there in the last container, too";
+}
+
+TEST(Justify, WhereEveryAttemptFailsAnOlderCheckpointMayBeTried) {
+  auto result = ended(scenario::Outcome::kHeld);
+  result.findings.push_back({"training-resumes", oracle::Judgement::kFail, "began at step 20"});
+  Scenario scenario = with(scenario::TrainerFault{});
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed);
+  scenario.timeline.front().when.every = true;
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kGood);
 }
 
 // --- Making smaller ------------------------------------------------------------------------------------------------

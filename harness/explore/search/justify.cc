@@ -159,20 +159,35 @@ static bool is_damaged_last(const pod::WorldRecord& record) {
   });
 }
 
-// Work on the container disk of a pod that somebody takes away is lost with it, whatever the command does.
-static bool went_with_the_pod(const scenario::Scenario& scenario, const pod::WorldRecord& record) {
+// When the checkout was last taken away with its container disk, from outside; nothing: never.
+static std::optional<scenario::Duration> checkout_taken_away(const scenario::Scenario& scenario,
+                                                             const pod::WorldRecord& record) {
   const bool on_a_disk_that_stays = std::ranges::any_of(scenario.pod.disks, [&](const scenario::Disk& disk) {
     return disk.kind != scenario::DiskKind::kContainer && scenario.start.checkout.starts_with(disk.mount_path + "/");
   });
-  if (on_a_disk_that_stays) return false;
-  scenario::Duration last_work{0};
-  for (const auto& event : record.events) {
-    if (event.kind == pod::EventKind::kFault && event.text.starts_with("the user ")) last_work = event.at;
+  std::optional<scenario::Duration> last;
+  for (const auto& boot : record.boots) {
+    const bool taken = boot.ended_by == pod::BootEnd::kInterrupted || boot.ended_by == pod::BootEnd::kRecreated;
+    if (taken && !on_a_disk_that_stays) last = boot.end;
   }
-  return std::ranges::any_of(record.boots, [&](const pod::Boot& boot) {
-    return (boot.ended_by == pod::BootEnd::kInterrupted || boot.ended_by == pod::BootEnd::kRecreated) &&
-           boot.end >= last_work;
-  });
+  return last;
+}
+
+// Work on the container disk of a pod that somebody takes away is lost with it, whatever the command does.
+static bool went_with_the_pod(const scenario::Scenario& scenario, const pod::WorldRecord& record,
+                              const std::string& lost_text) {
+  const auto taken_away = checkout_taken_away(scenario, record);
+  return taken_away && std::ranges::all_of(record.events, [&](const pod::Event& event) {
+           const bool work = event.kind == pod::EventKind::kFault && event.text.starts_with("the user ");
+           const bool lost = work && lost_text.find(event.text.substr(event.text.rfind(' ') + 1)) != std::string::npos;
+           return !lost || event.at <= *taken_away;
+         });
+}
+
+// A finished run needs no checkout in the pods that come later.
+static bool needs_no_checkout(const scenario::Scenario& scenario, const pod::WorldRecord& record) {
+  if (record.attempts.empty() || !record.attempts.back().finished) return false;
+  return checkout_taken_away(scenario, record) > record.attempts.back().end;
 }
 
 // What a finding says, and is no failure because of what was drawn. The oracle counts checkpoints that were written; it
@@ -181,11 +196,15 @@ static bool excused(const scenario::Scenario& scenario, const pod::WorldRecord& 
                     const oracle::Finding& finding) {
   // Damage that could not be mended, for a reason to hold, is what the hold is about.
   const bool holds = record.outcome == Outcome::kHeld && !cause_for_hold(scenario).empty();
-  if (finding.subject == "checkout-sound") return holds || is_damaged_last(record);
-  if (finding.subject == "work-preserved") return went_with_the_pod(scenario, record);
+  if (finding.subject == "checkout-sound")
+    return holds || is_damaged_last(record) || needs_no_checkout(scenario, record);
+  if (finding.subject == "work-preserved") return went_with_the_pod(scenario, record, finding.text);
   if (finding.subject != "training-resumes") return false;
-  return std::ranges::any_of(scenario.timeline, [](const scenario::TimelineEntry& entry) {
-    return std::holds_alternative<scenario::FileDamage>(entry.action);
+  return std::ranges::any_of(scenario.timeline, [&](const scenario::TimelineEntry& entry) {
+    // Where every attempt fails in the same way, the checkpoint before the newest is tried, too.
+    const bool fails_each_time = std::holds_alternative<scenario::TrainerFault>(entry.action) && entry.when.every;
+    return std::holds_alternative<scenario::FileDamage>(entry.action) ||
+           (fails_each_time && record.outcome != Outcome::kCompleted);
   });
 }
 
