@@ -114,6 +114,10 @@ TEST(Justify, DamageThatNoBootSawIsNobodysToMend) {
   result.record.boots.emplace_back();
   result.record.boots.back().start = std::chrono::seconds(60);
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed);
+  result.record.attempts.push_back({.start = std::chrono::seconds(10), .finished = true});
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kGood) << "a finished run needs no checkout";
+  result.record.attempts.back().start = std::chrono::seconds(70);
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed);
 }
 
 TEST(Justify, AJustifiedHoldMayLeaveACheckoutThatCouldNotBeMended) {
@@ -159,6 +163,10 @@ TEST(Justify, AHoldIsNoEndWhereItsCauseIsGoneAndSomebodySaysResume) {
       << "for good";
   EXPECT_EQ(standing(released(scenario::FileDamage{}, 2)), Standing::kGood) << "checkpoints do not come back";
   EXPECT_EQ(standing(released(scenario::TrainerFault{}, 2)), Standing::kFailed);
+  Scenario too_early = released(scenario::TrainerFault{scenario::TrainerFaultKind::kExitZero}, 2);
+  EXPECT_EQ(standing(too_early), Standing::kGood) << "exit 0 is what finished means";
+  too_early.start.command = {"podlaunch", "--done-when", "file:final.json"};
+  EXPECT_EQ(standing(too_early), Standing::kFailed);
   Scenario every = released(scenario::TrainerFault{}, 2);
   every.timeline.front().when.every = true;
   EXPECT_EQ(standing(every), Standing::kGood);

@@ -76,7 +76,8 @@ static std::optional<int> parse(CLI::App& app, const std::vector<std::string>& w
   return std::nullopt;
 }
 
-int run_explore(const std::vector<std::string>& words, const Settings& settings) {
+int run_explore(const std::vector<std::string>& words, const Settings& given) {
+  Settings settings = given;
   CLI::App app{
       "Plays scenarios drawn at random, makes those that fail smaller and saves them. The same seed and budget play "
       "the\n"
@@ -98,6 +99,13 @@ int run_explore(const std::vector<std::string>& words, const Settings& settings)
   app.add_option("-j,--jobs", options.workers, "worlds side by side (default: one a processor)")
       ->check(CLI::Range(1, 256));
   app.add_option("--base", base, "a scenario whose start command and repository are taken in every world");
+  app.add_option("--podlaunch", settings.podlaunch,
+                 "the podlaunch that lies in the pods: an older version, or a bad one")
+      ->check(CLI::ExistingFile)
+      ->each([&settings](const std::string& path) {
+        settings.podlaunch = fs::absolute(path);
+        settings.podlaunch_given = true;
+      });
   app.add_option("--save", options.save_folder, "the folder for scenarios of failures (.)");
   app.add_option("--shrink-plays", options.shrink_plays_max,
                  "how often a failure may be played to make it smaller (40)")

@@ -91,7 +91,8 @@ static bool template_ends_well(const scenario::Scenario& scenario) {
 }
 
 // Whether the entry's cause is gone after a while. `later` comes after it in the timeline.
-static bool heals(const scenario::TimelineEntry& entry, std::span<const scenario::TimelineEntry> later) {
+static bool heals(const scenario::Scenario& scenario, const scenario::TimelineEntry& entry,
+                  std::span<const scenario::TimelineEntry> later) {
   if (entry.when.every) return false;
   if (const auto* fault = std::get_if<scenario::NetworkFault>(&entry.action))
     return fault->times > 0 || fault->lasting > scenario::Duration(0);
@@ -101,8 +102,12 @@ static bool heals(const scenario::TimelineEntry& entry, std::span<const scenario
       std::holds_alternative<scenario::NvidiaSmiFault>(entry.action)) {
     return any_is<scenario::RecreatePod>(later);
   }
-  return std::holds_alternative<scenario::TrainerFault>(entry.action) ||
-         std::holds_alternative<scenario::EnvironmentChange>(entry.action);  // template_ends_well judges all of them
+  if (const auto* fault = std::get_if<scenario::TrainerFault>(&entry.action)) {
+    // Where nothing else says what finished means, exit 0 does.
+    return fault->kind != scenario::TrainerFaultKind::kExitZero ||
+           std::ranges::count(scenario.start.command, "--done-when") > 0;
+  }
+  return std::holds_alternative<scenario::EnvironmentChange>(entry.action);  // template_ends_well judges all of them
 }
 
 static bool is_resume(const scenario::TimelineEntry& entry) {
@@ -119,7 +124,7 @@ bool ends_well(const scenario::Scenario& scenario) {
   std::ptrdiff_t causes = 0;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (std::visit(CauseOfHold{}, entries[i].action).empty()) continue;
-    if (!heals(entries[i], entries.subspan(i + 1))) return false;
+    if (!heals(scenario, entries[i], entries.subspan(i + 1))) return false;
     ++causes;
   }
   return std::ranges::count_if(entries, is_resume) > causes;
@@ -151,11 +156,13 @@ static std::string complaint(const scenario::Scenario& scenario, std::optional<O
   return fmt::format("{}, and not completed", outcome ? name(*outcome) : "ended without an outcome");
 }
 
-// Damage that no boot came to see was nobody's to mend.
+// Damage that no boot came to see was nobody's to mend; and boots of a finished run do not look at the checkout.
 static bool is_damaged_last(const pod::WorldRecord& record) {
+  if (record.boots.empty()) return false;
+  const bool finished = !record.attempts.empty() && record.attempts.back().finished;
+  const scenario::Duration last_look = finished ? record.attempts.back().start : record.boots.back().start;
   return std::ranges::any_of(record.events, [&](const pod::Event& event) {
-    return event.kind == pod::EventKind::kFault && event.text.starts_with("damage to .git") && !record.boots.empty() &&
-           event.at > record.boots.back().start;
+    return event.kind == pod::EventKind::kFault && event.text.starts_with("damage to .git") && event.at > last_look;
   });
 }
 
