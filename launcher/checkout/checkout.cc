@@ -79,15 +79,25 @@ class BringUp {
     if (auto prepared = prepare(); !prepared) return base::fail(prepared.error());
     look();
     if (auto ready = make_usable(); !ready) return base::fail(ready.error());
-    if (auto moved = finish_interrupted_move(workshop_); !moved) return base::fail(moved.error());
-    if (with_update_ && !outcome_.cloned) {
-      if (auto updated = bring_up_to_date(); !updated) return base::fail(updated.error());
+    auto moved = move_on();
+    // A quick look reads no files' contents: what is in the way of an update is looked for, and mended, only now.
+    if (!moved && moved.error().code == base::ErrorCode::kDamaged && !workshop_.scene.deep() && can_write_) {
+      workshop_.scene.depth = Depth::kDeep;
+      look();
+      if (auto ready = make_usable(); !ready) return base::fail(ready.error());
+      moved = move_on();
     }
+    if (!moved) return base::fail(moved.error());
     if (with_update_ && can_write_) bring_in_submodules(workshop_, request_);
     return tell();
   }
 
  private:
+  base::Result<void> move_on() {
+    if (auto moved = finish_interrupted_move(workshop_); !moved) return base::fail(moved.error());
+    return with_update_ && !outcome_.cloned ? bring_up_to_date() : base::Result<void>();
+  }
+
   static Scene scene_for(const Request& request) {
     Scene scene = make_scene(request.path.lexically_normal());
     scene.depth = request.deep ? Depth::kDeep : Depth::kQuick;

@@ -423,7 +423,9 @@ base::Result<bool> finish_interrupted_move(Workshop& workshop) {
     move.to = *to_id;
     // What is neither old nor new by now was changed after the kill; it stays.
     const auto moved = move_work_tree(workshop, move, Collisions::kSkip);
-    if (!moved && moved.error().code != base::ErrorCode::kDamaged) return base::fail(moved.error());
+    // After a quick look the objects may be mended yet, and the move finished then.
+    const bool hopeless = !moved && moved.error().code == base::ErrorCode::kDamaged && workshop.scene.deep();
+    if (!moved && !hopeless) return base::fail(moved.error());
     if (moved) workshop.did("Finished an update that was cut off.");
   }
   if (auto away = workshop.put_away(path, "an update that cannot be finished"); !away) return base::fail(away.error());

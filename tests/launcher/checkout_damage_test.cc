@@ -113,6 +113,75 @@ TEST(QuickBoot, MendsACommitThatIsCutOff) {
   EXPECT_TRUE(world.fsck_is_clean()) << world.fsck() << describe(outcome);
 }
 
+// What a quick look does not see, since it reads no files' contents, and an update then meets. libgit2 has all files of
+// a new commit sent and meets it only where something is set aside.
+class UpdateOverACutOffBlob : public testing::Test {
+ protected:
+  UpdateOverACutOffBlob() {
+    world_.git("reset -q --hard origin/DL4Math");
+    for (int i = 0; i < 3000; ++i) longer_ += "print(" + std::to_string(i * 7919) + ")\n";
+    world_.commit_upstream("train.py", longer_, "longer");
+    must_bring_up(world_.request());
+  }
+
+  void cut_off(const std::string& object) const {
+    world_.must("cd " + world_.path.string() +
+                " && mkdir ../packs && mv .git/objects/pack/* ../packs/ && for p in ../packs/*.pack; do git "
+                "unpack-objects -q < $p; done && rm -rf ../packs");
+    ASSERT_TRUE(Damager(world_.path).apply(YAML::Load("[{truncate: 'object:" + object + "'}]")));
+  }
+
+  void expect_updated_to(const std::string& contents) const {
+    Request request = world_.request();
+    request.transport = Transport::kGit;
+    const auto outcome = bring_up(request);
+    ASSERT_TRUE(outcome) << describe(outcome);
+    EXPECT_EQ(outcome->commit, world_.tip()) << describe(outcome);
+    EXPECT_TRUE(found(*outcome, "loose-object-damaged")) << describe(outcome);
+    EXPECT_EQ(read_text(world_.path / "train.py"), contents);
+    EXPECT_TRUE(world_.fsck_is_clean()) << world_.fsck() << describe(outcome);
+    const auto again = bring_up(request);
+    EXPECT_TRUE(again && again->done.empty()) << "the second boot did something: " << describe(again);
+  }
+
+  LivedIn world_{Storage::kLoose};
+  std::string longer_;
+};
+
+// The remote sends only what is different from a file that it believes to be here.
+TEST_F(UpdateOverACutOffBlob, MendsWhatTheDownloadIsBasedOn) {
+  cut_off("HEAD:train.py");
+  const std::string longest = longer_ + "print('one more')\n";
+  world_.commit_upstream("train.py", longest, "longest");
+  expect_updated_to(longest);
+}
+
+// A file's earlier contents, which upstream goes back to, and which it need not send.
+TEST_F(UpdateOverACutOffBlob, MendsWhatItGoesBackTo) {
+  world_.commit_upstream("train.py", "print('short')\n", "short");
+  must_bring_up(world_.request());
+  cut_off("HEAD~1:train.py");
+  world_.commit_upstream("train.py", longer_, "longer again");
+  expect_updated_to(longer_);
+}
+
+TEST(QuickBoot, MendsATreeThatIsCutOffBeforeItSetsChangesAside) {
+  for (const std::string damage : {"object:HEAD^{tree}", "object:HEAD:README.md"}) {
+    SCOPED_TRACE(damage);
+    LivedIn world(Storage::kLoose);
+    write_file(world.path / "README.md", "MARK of a readme\n");
+    ASSERT_TRUE(Damager(world.path).apply(YAML::Load("[{truncate: '" + damage + "'}]")));
+    Request request = world.request();
+    request.local_changes = LocalChanges::kSetAside;
+    const auto outcome = bring_up(request);
+    ASSERT_TRUE(outcome) << describe(outcome);
+    EXPECT_EQ(outcome->commit, world.tip()) << describe(outcome);
+    EXPECT_EQ(read_text(world.path / "README.md"), "# project\n");
+    EXPECT_TRUE(world.fsck_is_clean()) << world.fsck() << describe(outcome);
+    EXPECT_EQ(world.lost(), std::set<std::string>()) << describe(outcome);
+  }
+}
+
 // What a rebase set aside is named by nothing but its own folder.
 TEST(TornRebase, KeepsWhatItHadSetAside) {
   LivedIn world(Storage::kLoose);

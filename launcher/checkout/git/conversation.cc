@@ -11,6 +11,7 @@
 #include "launcher/checkout/git/lent_commits.h"
 #include "launcher/checkout/git/library.h"
 #include "launcher/checkout/git/login.h"
+#include "launcher/checkout/git/own_reader.h"
 #include "launcher/checkout/git/trusted_hosts.h"
 
 namespace checkout {
@@ -85,6 +86,7 @@ base::Error talking_error(int code, std::string operation, const RemoteSettings&
     case base::ErrorCode::kUnsupported:
       break;
     default:
+      if (tells_of_damaged_object(error.detail)) break;
       // Whatever else goes wrong while two machines talk may go right the next time.
       error.code = base::ErrorCode::kNetwork;
       error.remedy = error.detail.find("create thread") == std::string::npos
@@ -219,6 +221,7 @@ base::Result<Upstream> converse(const std::filesystem::path& git_folder, const R
                                      GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, nullptr);
   if (code < 0) return base::fail(library_error(code, "open the repository", git_folder));
   const Repository repository(opened);
+  if (auto reads = read_with_own_reader(repository.get(), git_folder); !reads) return base::fail(reads.error());
   if (settings.lent != nullptr) {
     if (auto lent = lend_commits(repository.get(), settings.lent); !lent) return base::fail(lent.error());
   }

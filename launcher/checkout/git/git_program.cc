@@ -62,6 +62,24 @@ base::Result<Answer> run_git(const std::vector<std::string>& arguments, const st
   return answer;
 }
 
+// git says that it cannot read an object of this side. What the remote says of its own comes in lines that name it.
+bool tells_of_damage_here(const std::string& output) {
+  std::size_t start = 0;
+  while (start < output.size()) {
+    const std::size_t end = std::min(output.find_first_of("\r\n", start), output.size());
+    const std::string_view line(output.data() + start, end - start);
+    start = end + 1;
+    if (line.starts_with("remote:")) continue;
+    for (const std::string_view words :
+         {"loose object", "object file", "unable to unpack", "inflate: ", "garbage at end of", "packfile",
+          "failed to read object", "failed to read delta", "did not receive expected object", "bad object",
+          "missing blob", "missing tree", "unresolved delta"}) {
+      if (line.find(words) != std::string_view::npos) return true;
+    }
+  }
+  return false;
+}
+
 base::Error refusal(const Answer& answer, const std::string& operation, const RemoteSettings& settings) {
   base::Error error;
   error.operation = operation;
@@ -78,7 +96,10 @@ base::Error refusal(const Answer& answer, const std::string& operation, const Re
   };
   error.code = base::ErrorCode::kNetwork;
   error.remedy = "Check the network; the launcher tries again by itself.";
-  if (says({"SSL certificate", "certificate verif", "CAfile", "Host key verification failed"})) {
+  if (tells_of_damage_here(answer.output)) {
+    error.code = base::ErrorCode::kDamaged;
+    error.remedy = "`podlaunch doctor --full` reads every object, and `podlaunch repair` mends what is damaged.";
+  } else if (says({"SSL certificate", "certificate verif", "CAfile", "Host key verification failed"})) {
     error.code = base::ErrorCode::kAuthentication;
     error.remedy = settings.url.starts_with("https://")
                        ? "Name the authorities to trust with --ca-bundle, or install ca-certificates in the image."

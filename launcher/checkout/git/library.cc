@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "launcher/checkout/git/own_reader.h"
+
 namespace checkout {
 namespace {
 
@@ -116,6 +118,7 @@ base::Result<Repository> open_repository(const std::filesystem::path& git_folder
   Repository repository(opened);
   code = git_repository_set_workdir(repository.get(), work_tree.c_str(), 0);
   if (code < 0) return base::fail(library_error(code, "use the work tree", work_tree));
+  if (auto reads = read_with_own_reader(repository.get(), git_folder); !reads) return base::fail(reads.error());
   return repository;
 }
 
