@@ -69,6 +69,8 @@ class Mover {
     if (auto opened = open(); !opened) return base::fail(opened.error());
     if (auto planned = plan(); !planned) return base::fail(planned.error());
     MoveResult result;
+    result.impossible = find_impossible_name();
+    if (!result.impossible.empty()) return result;
     if (collisions != Collisions::kOverwrite) result.collisions = find_collisions();
     if (!result.collisions.empty() && collisions == Collisions::kRefuse) return result;
     for (const auto& step : {&Mover::stage, &Mover::note, &Mover::place, &Mover::update_index, &Mover::move_references,
@@ -111,15 +113,23 @@ class Mover {
       return base::fail(error);
     }
     changes_ = changes_between(*before, *after);
+    return {};
+  }
+
+  // Asked before anything is touched: half of an update would be neither commit.
+  std::string find_impossible_name() const {
+    const long longest = ::pathconf(workshop_.scene.work_tree.c_str(), _PC_NAME_MAX);
     for (const Change& change : changes_) {
-      if (is_safe_path(change.path)) continue;
-      base::Error error;
-      error.code = base::ErrorCode::kUnsupported;
-      error.operation = "check out";
-      error.path = change.path;
-      error.detail = "the name leads out of the work tree or into .git";
-      error.remedy = "Do not trust this repository; correct it upstream.";
-      return base::fail(error);
+      if (!is_safe_path(change.path)) {
+        return fmt::format("{} leads out of the work tree or into .git. Do not trust that repository; correct it there",
+                           change.path);
+      }
+      if (!change.after || longest <= 0) continue;
+      for (const fs::path& part : fs::path(change.path)) {
+        if (part.native().size() <= static_cast<std::size_t>(longest)) continue;
+        return fmt::format("no name may be longer than {} bytes here, and this one is: {}. Shorten it upstream",
+                           longest, change.path);
+      }
     }
     return {};
   }
@@ -426,7 +436,7 @@ base::Result<bool> finish_interrupted_move(Workshop& workshop) {
     // After a quick look the objects may be mended yet, and the move finished then.
     const bool hopeless = !moved && moved.error().code == base::ErrorCode::kDamaged && workshop.scene.deep();
     if (!moved && !hopeless) return base::fail(moved.error());
-    if (moved) workshop.did("Finished an update that was cut off.");
+    if (moved && moved->moved) workshop.did("Finished an update that was cut off.");
   }
   if (auto away = workshop.put_away(path, "an update that cannot be finished"); !away) return base::fail(away.error());
   return true;

@@ -18,6 +18,7 @@ struct Move {
 struct MoveResult {
   bool moved = false;
   std::vector<std::string> collisions;  // paths with local changes in the way; then nothing was touched
+  std::string impossible;               // a name of the new commit's that cannot be here, and why; as before
 };
 
 enum class Collisions { kRefuse, kOverwrite, kSkip };

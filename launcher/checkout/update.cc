@@ -133,6 +133,11 @@ base::Result<void> act(Workshop& workshop, const Request& request, const Situati
   }
   const auto moved = move_work_tree(workshop, move, collisions);
   if (!moved) return base::fail(moved.error());
+  if (!moved->impossible.empty()) {
+    workshop.warn(fmt::format("No update to {}: {}. The checkout stays as it is.", hex_of(move.to).substr(0, 12),
+                              moved->impossible));
+    return {};
+  }
   if (!moved->moved) {
     workshop.warn(fmt::format("Local changes are in the way of the update to {}: {}. The checkout stays as it is.",
                               hex_of(move.to).substr(0, 12), list_some(moved->collisions)));

@@ -83,6 +83,27 @@ TEST(Checkout, UntrackedFileInTheWayOfANewOneStays) {
   EXPECT_EQ(read_text(world.path / "new.py"), "mine\n");
 }
 
+// Git's trees take any name; file systems do not. Training goes on with what is here until somebody has shortened it.
+TEST(Checkout, StaysWhereUpstreamHasANameThatIsTooLong) {
+  World world;
+  must_bring_up(world.request());
+  const std::string before = world.head();
+  const std::string at = "git -C " + world.author.string() + " ";
+  const std::string name = "deep/" + std::string(300, 'n');
+  World::must(at + "update-index --add --cacheinfo 100644,$(" + at + "rev-parse HEAD:train.py)," + name + " && " + at +
+              "commit -qm long && " + at + "push -q " + world.remote.string() + " HEAD:DL4Math");
+  for (int boot = 1; boot <= 2; ++boot) {
+    const Outcome outcome = must_bring_up(world.request());
+    EXPECT_EQ(outcome.commit, before);
+    ASSERT_FALSE(outcome.warnings.empty());
+    EXPECT_THAT(outcome.warnings.back(), HasSubstr("Shorten it upstream"));
+    EXPECT_TRUE(outcome.done.empty()) << all_of(outcome);
+  }
+  World::must(at + "rm -q --cached " + name);
+  const std::string tip = world.commit_upstream("train.py", "print('short')\n", "short");
+  EXPECT_EQ(must_bring_up(world.request()).commit, tip);
+}
+
 TEST(Checkout, SetAsidePutsLocalChangesUnderARescueReference) {
   World world;
   must_bring_up(world.request());
