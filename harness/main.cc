@@ -11,6 +11,7 @@
 #include <map>
 #include <thread>
 
+#include "harness/explore/command_line.h"
 #include "harness/explore/doctor.h"
 #include "harness/explore/search/command.h"
 #include "harness/explore/shard.h"
@@ -44,45 +45,23 @@ int complain(const base::Error& error) {
   return complain(error.message());
 }
 
-// Parses with CLI11, whose own exit codes mean something else here. Nothing: go on.
-std::optional<int> parse(CLI::App& app, Words words) {
-  std::ranges::reverse(words);
-  try {
-    app.parse(words);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
-    return complain(std::string(error.what()) + "\nRun `simrun --help` for what can be said.");
-  }
-  return std::nullopt;
-}
-
 std::string program_folder() {
   std::error_code code;
   return fs::read_symlink("/proc/self/exe", code).parent_path();
 }
 
-// Fixtures lie beside the sources in a checkout and under share/ in a package.
-base::Result<explore::Settings> find_settings() {
+// Fixtures lie beside the sources in a checkout and under share/ in a package; commands that play ask for them.
+explore::Settings find_settings() {
   explore::Settings settings;
   const fs::path folder = program_folder();
-  settings.simrun = folder / "simrun";
   std::error_code code;
   settings.simrun = fs::read_symlink("/proc/self/exe", code);
-  if (fs::exists(folder / "podlaunch")) settings.podlaunch = folder / "podlaunch";
+  if (fs::exists(folder / "podlaunch", code)) settings.podlaunch = folder / "podlaunch";
   for (const fs::path& place : {folder / "../share/podlaunch/fixtures", folder / "../../../fixtures"}) {
-    if (fs::exists(place / "repositories", code)) {
+    if (settings.fixtures.empty() && fs::exists(place / "repositories", code))
       settings.fixtures = fs::canonical(place, code);
-      return settings;
-    }
   }
-  return base::fail(base::Error{
-      .code = base::ErrorCode::kNotFound,
-      .operation = "find the fixtures",
-      .path = {},
-      .system_errno = 0,
-      .detail = fmt::format("neither ../share/podlaunch/fixtures nor ../../../fixtures is there, seen from {}",
-                            folder.string()),
-      .remedy = "Run simrun from its checkout (./dev simrun) or from an unpacked package"});
+  return settings;
 }
 
 // Files as they are named; folders stand for the scenarios in them.
@@ -126,16 +105,6 @@ bool write_report(const std::string& path, const std::string& text) {
   return static_cast<bool>(file);
 }
 
-// Another podlaunch than the one beside simrun: an older version, or one with a mistake in it.
-void add_podlaunch_option(CLI::App& app, explore::Settings& settings) {
-  app.add_option("--podlaunch", settings.podlaunch, "the podlaunch that lies in the pods")
-      ->check(CLI::ExistingFile)
-      ->each([&settings](const std::string& path) {
-        settings.podlaunch = fs::absolute(path);
-        settings.podlaunch_given = true;
-      });
-}
-
 int replay(const Words& words) {
   CLI::App app{"Replays scenarios and says PASS (0), FAIL (1), UNKNOWN (2) or SETUP ERROR (3).", "simrun"};
   Words paths;
@@ -147,18 +116,17 @@ int replay(const Words& words) {
   bool verbose = false;
   bool show_log = false;
   auto settings = find_settings();
-  if (!settings) return complain(settings.error());
   app.add_option("scenarios", paths, "scenario files, or folders of them")->required();
   app.add_option("-j,--jobs", workers, "worlds side by side (default: one a processor)")->check(CLI::Range(1, 256));
   app.add_option("--variant", variant, "only this instance of a scenario with for-each");
   app.add_option("--shard", shard_option, "only this part of the scenarios, such as 2/4");
   app.add_option("--junit", junit, "write a JUnit report to this file");
   app.add_option("--json", json, "write everything that was recorded to this file");
-  app.add_option("--epoch", settings->epoch_seconds, "the virtual clock's beginning, seconds since 1970");
-  app.add_option("--real-seconds-max", settings->real_seconds_max,
+  app.add_option("--epoch", settings.epoch_seconds, "the virtual clock's beginning, seconds since 1970");
+  app.add_option("--real-seconds-max", settings.real_seconds_max,
                  "end a world that takes longer than this in real time");
-  add_podlaunch_option(app, *settings);
-  app.add_flag("--keep", settings->keep, "keep every world's folder, not only those of failures");
+  explore::add_podlaunch_option(app, settings);
+  app.add_flag("--keep", settings.keep, "keep every world's folder, not only those of failures");
   app.add_flag("-v,--verbose", verbose, "the timeline of every scenario, also of those that pass");
   app.add_flag("--log", show_log, "the container's output, with virtual times");
   app.footer(
@@ -173,8 +141,9 @@ int replay(const Words& words) {
       "  explore  play scenarios drawn at random\n"
       "  merge    join the JSON reports of shards\n"
       "  doctor   what this machine allows");
-  if (const auto done = parse(app, words)) return *done;
+  if (const auto done = explore::parse_words(app, words)) return *done;
 
+  if (const auto found = explore::fixtures_are_there(settings); !found) return complain(found.error());
   auto scenarios = load_all(paths);
   if (!scenarios) return complain(scenarios.error());
   if (!variant.empty()) std::erase_if(*scenarios, [&](const auto& one) { return one.variant != variant; });
@@ -194,7 +163,7 @@ int replay(const Words& words) {
       std::cout << fmt::format("  {:>10.1f} s  {}\n", std::chrono::duration<double>(line.at).count(), line.text);
     }
   };
-  const auto results = explore::play_all(*scenarios, *settings, workers, show);
+  const auto results = explore::play_all(*scenarios, settings, workers, show);
   if (scenarios->size() > 1) std::cout << report::render_count(results, colour);
   bool written = true;
   if (!junit.empty()) written = write_report(junit, report::to_junit(results)) && written;
@@ -214,7 +183,7 @@ int check(const Words& words) {
   CLI::App app{"Reads scenarios and says what is wrong with them, without playing them.", "simrun check"};
   Words paths;
   app.add_option("scenarios", paths, "scenario files, or folders of them")->required();
-  if (const auto done = parse(app, words)) return *done;
+  if (const auto done = explore::parse_words(app, words)) return *done;
   const auto scenarios = load_all(paths);
   if (!scenarios) return complain(scenarios.error());
   std::cout << fmt::format("{} scenario{} can be played.\n", scenarios->size(), scenarios->size() == 1 ? "" : "s");
@@ -225,7 +194,7 @@ int list(const Words& words) {
   CLI::App app{"Lists scenarios with their stories.", "simrun list"};
   Words paths{"scenarios"};
   app.add_option("scenarios", paths, "scenario files, or folders of them (default: scenarios/)");
-  if (const auto done = parse(app, words)) return *done;
+  if (const auto done = explore::parse_words(app, words)) return *done;
   const auto scenarios = load_all(paths);
   if (!scenarios) return complain(scenarios.error());
   for (const auto& one : *scenarios) {
@@ -237,11 +206,11 @@ int list(const Words& words) {
 
 int doctor(const Words& words) {
   CLI::App app{"Says whether this machine can play scenarios, and what to enable where it cannot.", "simrun doctor"};
-  if (const auto done = parse(app, words)) return *done;
+  if (const auto done = explore::parse_words(app, words)) return *done;
   const auto settings = find_settings();
-  if (!settings) return complain(settings.error());
+  if (const auto found = explore::fixtures_are_there(settings); !found) return complain(found.error());
   bool good = true;
-  for (const auto& one : explore::examine_machine(*settings)) {
+  for (const auto& one : explore::examine_machine(settings)) {
     std::cout << fmt::format("{}  {}: {}\n", one.good ? "ok " : "NO ", one.what, one.detail);
     good = good && one.good;
   }
@@ -250,7 +219,7 @@ int doctor(const Words& words) {
 
 int schema(const Words& words) {
   CLI::App app{"Prints the JSON Schema of scenarios, for editors.", "simrun schema"};
-  if (const auto done = parse(app, words)) return *done;
+  if (const auto done = explore::parse_words(app, words)) return *done;
   std::cout << scenario::schema();
   return 0;
 }
@@ -261,7 +230,7 @@ int make_new(const Words& words) {
   std::string shell;
   app.add_option("file", path, "the scenario's file, such as scenarios/my_case.yaml")->required();
   app.add_option("--shell", shell, "around this start command, a text for bash, instead of podlaunch");
-  if (const auto done = parse(app, words)) return *done;
+  if (const auto done = explore::parse_words(app, words)) return *done;
   std::error_code code;
   if (fs::exists(path, code)) return complain(path + " is there already, and stays as it is. Choose another name.");
   std::ofstream file(path);
@@ -282,7 +251,6 @@ int prove(const Words& words) {
   proof::Conformance walks;
   walks.workers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   auto settings = find_settings();
-  if (!settings) return complain(settings.error());
   auto* tooth_option = app.add_option("--tooth", tooth, "put this mutated policy on trial instead");
   app.add_option("--scenario", scenario_file, "write the path that refutes the tooth as a scenario to this file")
       ->needs(tooth_option);
@@ -293,11 +261,12 @@ int prove(const Words& words) {
   app.add_option("--walks", walks.walks, "how many (10)")->needs(conformance_option)->check(CLI::Range(1, 100000));
   app.add_option("-j,--jobs", walks.workers, "worlds side by side (default: one a processor)")
       ->check(CLI::Range(1, 256));
-  add_podlaunch_option(app, *settings);
-  if (const auto done = parse(app, words)) return *done;
+  explore::add_podlaunch_option(app, settings);
+  if (const auto done = explore::parse_words(app, words)) return *done;
   if (teeth) return proof::list_teeth(std::cout), 0;
   if (!tooth.empty()) return proof::run_tooth(std::cout, tooth, scenario_file);
-  if (conformance) return proof::check_conformance(std::cout, walks, *settings);
+  if (const auto found = explore::fixtures_are_there(settings); conformance && !found) return complain(found.error());
+  if (conformance) return proof::check_conformance(std::cout, walks, settings);
   const bool terminal = ::isatty(2) != 0;
   return proof::run_prove(std::cout, [terminal](const std::string& line) {
     if (terminal) std::cerr << "\r\033[K" << line << std::flush;
@@ -305,18 +274,15 @@ int prove(const Words& words) {
 }
 
 int sweep(const Words& words) {
-  const auto settings = find_settings();
-  return settings ? sweep::sweep_command(words, *settings) : complain(settings.error());
+  return sweep::sweep_command(words, find_settings());
 }
 
 int replay_case(const Words& words) {
-  const auto settings = find_settings();
-  return settings ? sweep::replay_command(words, *settings) : complain(settings.error());
+  return sweep::replay_command(words, find_settings());
 }
 
 int search(const Words& words) {
-  const auto settings = find_settings();
-  return settings ? explore::run_explore(words, *settings) : complain(settings.error());
+  return explore::run_explore(words, find_settings());
 }
 
 int merge(const Words& words) {
@@ -340,6 +306,19 @@ const std::map<std::string, std::function<int(const Words&)>>& commands() {
   return table;
 }
 
+// A first word that is neither a file nor far from a command is a slip.
+std::optional<std::string> meant(const std::string& word) {
+  std::error_code code;
+  if (word.starts_with('-') || word.find_first_of("/.") != std::string::npos || fs::exists(word, code)) return {};
+  scenario::Names names;
+  for (const auto& [name, command] : commands()) {
+    if (name != "service") names.push_back(name);
+  }
+  const std::string near = scenario::nearest(word, names);
+  return fmt::format("{} is no command and no file.{}\nRun `simrun --help` for what can be said.", word,
+                     near.empty() ? "" : fmt::format(" Did you mean {}?", near));
+}
+
 }  // namespace
 
 int main(int count, char** values) {
@@ -347,6 +326,7 @@ int main(int count, char** values) {
   if (!words.empty()) {
     const auto command = commands().find(words.front());
     if (command != commands().end()) return command->second({words.begin() + 1, words.end()});
+    if (const auto complaint = meant(words.front())) return complain(*complaint);
   }
   return replay(words);
 }

@@ -19,6 +19,17 @@
 
 namespace explore {
 
+base::Result<void> fixtures_are_there(const Settings& settings) {
+  if (!settings.fixtures.empty()) return {};
+  return base::fail(base::Error{
+      .code = base::ErrorCode::kNotFound,
+      .operation = "find the fixtures",
+      .path = {},
+      .system_errno = 0,
+      .detail = "neither ../share/podlaunch/fixtures nor ../../../fixtures is there, seen from the folder of simrun",
+      .remedy = "Run simrun from its checkout (./dev simrun) or from an unpacked package"});
+}
+
 namespace {
 
 using Clock = std::chrono::steady_clock;

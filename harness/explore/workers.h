@@ -24,6 +24,9 @@ struct Settings {
   double real_seconds_max = 300;  // a world that takes longer is ended: a setup error
 };
 
+// Nothing can be played without them. Errors: kNotFound.
+base::Result<void> fixtures_are_there(const Settings& settings);
+
 // Plays one scenario and judges it, in this process, which is given up for it: it moves into the world's namespaces.
 oracle::ScenarioResult play_here(const scenario::Scenario& scenario, const Settings& settings);
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <iterator>
 
+#include "harness/scenario/input_file.h"
 #include "harness/scenario/sections.h"
 
 namespace scenario {
@@ -199,11 +199,8 @@ Result<std::vector<Scenario>> parse(const std::string& text, const std::string& 
 }
 
 Result<std::vector<Scenario>> load(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::string text;
-  if (stream) text.assign(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
-  if (!stream) return base::fail(base::system_error(errno, "read the scenario", file));
-  return parse(text, file);
+  const auto text = read_input(file, "scenario", kScenarioBytesMax);
+  return text ? parse(*text, file) : base::fail(text.error());
 }
 
 std::map<std::string, Names> known_keys() {

@@ -10,6 +10,7 @@
 #include <regex>
 #include <thread>
 
+#include "harness/explore/command_line.h"
 #include "harness/report/json.h"
 #include "harness/report/terminal.h"
 #include "harness/scenario/parse.h"
@@ -35,17 +36,6 @@ void note_interrupt(int) {
 int complain(const std::string& message) {
   std::cerr << "simrun: " << message << "\n";
   return kSetupError;
-}
-
-std::optional<int> parse(CLI::App& app, std::vector<std::string> words) {
-  std::ranges::reverse(words);
-  try {
-    app.parse(words);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
-    return complain(std::string(error.what()) + "\nRun `simrun sweep --help` for what can be said.");
-  }
-  return std::nullopt;
 }
 
 bool write_file(const std::string& path, const std::string& text) {
@@ -149,7 +139,8 @@ int sweep_command(const std::vector<std::string>& words, const explore::Settings
   app.add_option("--cases", cases, "folder in which a case is saved for each failure (default: a new one in /tmp)");
   app.add_option("--junit", junit, "write a JUnit report to this file");
   app.add_option("--json", json, "write all counts and failures to this file");
-  if (const auto done = parse(app, words)) return *done;
+  if (const auto done = explore::parse_words(app, words)) return *done;
+  if (const auto found = explore::fixtures_are_there(settings); !found) return complain(found.error().message());
 
   std::string problem;
   if (!kinds.empty()) options.kinds.clear();
@@ -213,7 +204,8 @@ int replay_command(const std::vector<std::string>& words, const explore::Setting
   bool show_log = false;
   app.add_option("case", path, "a case as `simrun sweep` saved it")->required();
   app.add_flag("--log", show_log, "the container's output, with virtual times");
-  if (const auto done = parse(app, words)) return *done;
+  if (const auto done = explore::parse_words(app, words)) return *done;
+  if (const auto found = explore::fixtures_are_there(settings); !found) return complain(found.error().message());
   const auto one = load_case(path);
   if (!one) return complain(one.error().message());
   auto scenarios = scenario::load(one->file);

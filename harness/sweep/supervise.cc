@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/unique_fd.h"
 #include "base/wait_status.h"
+#include "harness/scenario/input_file.h"
 #include "harness/sweep/sweep.h"
 
 namespace sweep {
@@ -29,10 +30,12 @@ std::string to_json(const Case& one, const std::string& reason) {
 }
 
 base::Result<Case> load_case(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return base::fail(base::system_error(errno, "open the case", path));
-  const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("scenario") || !json["scenario"].is_string() || !json.contains("fault"))
+  const auto text = scenario::read_input(path, "case", scenario::kCaseBytesMax);
+  if (!text) return base::fail(text.error());
+  const auto json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  const auto is_text = [&](const char* key) { return json.contains(key) && json[key].is_string(); };
+  if (!json.is_object() || !is_text("scenario") || !json.contains("fault") ||
+      (json.contains("variant") && !is_text("variant")))
     return base::fail(base::invalid_input(path + " is no case", "Use a case as `simrun sweep` saved it"));
   auto fault = fault_from_json(json["fault"].dump());
   if (!fault) return base::fail(fault.error());

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cstdio>
@@ -23,6 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using scenario::Scenario;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -387,8 +389,10 @@ class ExploreProgram : public testing::Test {
 
   // Everything that it prints, and its exit status at the end.
   std::string simrun(const std::string& arguments, const std::string& variables = "") const {
-    const std::string command = "cd " + folder_.string() + " && " + variables +
-                                " timeout 100 " PROJECT_BIN_DIR "/simrun " + arguments + " 2>&1";
+    return run(PROJECT_BIN_DIR "/simrun " + arguments, variables);
+  }
+  std::string run(const std::string& words, const std::string& variables = "") const {
+    const std::string command = "cd " + folder_.string() + " && " + variables + " timeout 100 " + words + " 2>&1";
     std::string text;
     FILE* pipe = ::popen(command.c_str(), "r");
     std::array<char, 4096> buffer{};
@@ -445,6 +449,59 @@ TEST_F(ExploreProgram, FindsACommandThatDeletesWorkAndKeepsASmallScenario) {
   ASSERT_TRUE(saved) << found;
   EXPECT_LE(saved->front().timeline.size(), 2U);
   EXPECT_THAT(simrun("explore_22_0.yaml"), HasSubstr("work-preserved fails"));
+}
+
+// --- The command line ----------------------------------------------------------------------------------------------
+
+TEST_F(ExploreProgram, ASlipInACommandOrAFlagIsAnsweredWithTheNearestName) {
+  EXPECT_THAT(simrun("sweeep one.yaml"),
+              AllOf(HasSubstr("no command and no file. Did you mean sweep?"), HasSubstr("exit 3")));
+  EXPECT_THAT(simrun("no_such_thing.yaml"), HasSubstr("read the scenario"));
+  place("one.yaml", "name: one\nstart: {shell: \"true\"}\n");
+  const std::map<std::string, std::string> slips{{"one.yaml --kep", "--keep"},
+                                                 {"check one.yaml --hlep", "--help"},
+                                                 {"sweep one.yaml --kind kill", "--kinds"},
+                                                 {"explore --sed 4", "--seed"},
+                                                 {"merge a.json --jsn b", "--json"},
+                                                 {"replay case --lgo", "--log"},
+                                                 {"prove --tooths", "--tooth"},
+                                                 {"new a.yaml --shel=true", "--shell"},
+                                                 {"list --hepl", "--help"},
+                                                 {"doctor --hepl", "--help"},
+                                                 {"schema --hepl", "--help"}};
+  for (const auto& [words, flag] : slips)
+    EXPECT_THAT(simrun(words), AllOf(HasSubstr("Did you mean " + flag + "?"), HasSubstr("exit 3"))) << words;
+}
+
+TEST_F(ExploreProgram, HelpNeedsNoFixtures) {
+  fs::copy_file(PROJECT_BIN_DIR "/simrun", folder_ / "lonely");
+  for (const char* command :
+       {"", "check", "list", "new", "sweep", "replay", "prove", "schema", "explore", "merge", "doctor"}) {
+    const std::string text = run(std::string("./lonely ") + command + " --help");
+    EXPECT_THAT(text, AllOf(HasSubstr("--help"), HasSubstr("exit 0"))) << command;
+  }
+  place("one.yaml", "name: one\nstart: {shell: \"true\"}\n");
+  EXPECT_THAT(run("./lonely check one.yaml"), HasSubstr("exit 0"));
+  EXPECT_THAT(run("./lonely one.yaml"), AllOf(HasSubstr("find the fixtures"), HasSubstr("exit 3")));
+}
+
+TEST_F(ExploreProgram, WhatIsNoFileOfItsKindIsRefusedAtOnce) {
+  place("zeros.yaml", std::string(100, '\0'));
+  ASSERT_EQ(::mkfifo((folder_ / "pipe.yaml").c_str(), 0600), 0);
+  fs::create_directory(folder_ / "folder.json");
+  std::ofstream(folder_ / "large.yaml") << std::string((1U << 20) + 1, '#');
+  fs::resize_file(folder_ / "large.yaml", std::uintmax_t{1} << 40);  // sparse
+  const std::map<std::string, std::string> refusals{{"/dev/zero", "no regular file"},
+                                                    {"pipe.yaml", "no regular file"},
+                                                    {"zeros.yaml", "zero bytes"},
+                                                    {"large.yaml", "larger than"},
+                                                    {"nowhere.yaml", "No such file"}};
+  for (const auto& [file, why] : refusals) {
+    for (const char* command : {"check", "", "explore --base", "sweep", "replay", "merge"})
+      EXPECT_THAT(simrun(std::string(command) + " " + file), AllOf(HasSubstr(why), HasSubstr("exit 3"))) << command;
+  }
+  EXPECT_THAT(simrun("merge folder.json"), HasSubstr("it is a folder"));
+  EXPECT_THAT(simrun("replay folder.json"), HasSubstr("it is a folder"));
 }
 
 // Scenarios that are over at once: what is tested is who plays which.

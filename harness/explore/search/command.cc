@@ -9,8 +9,10 @@
 #include <iostream>
 #include <thread>
 
+#include "harness/explore/command_line.h"
 #include "harness/explore/search/explore.h"
 #include "harness/explore/search/reports.h"
+#include "harness/scenario/input_file.h"
 #include "harness/scenario/parse.h"
 #include "harness/scenario/quantity.h"
 
@@ -65,17 +67,6 @@ static bool write_file(const std::string& path, const std::string& text) {
   return static_cast<bool>(file);
 }
 
-// Nothing: go on.
-static std::optional<int> parse(CLI::App& app, const std::vector<std::string>& words) {
-  try {
-    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
-    return complain(std::string(error.what()) + "\nRun it with --help for what can be said.");
-  }
-  return std::nullopt;
-}
-
 int run_explore(const std::vector<std::string>& words, const Settings& given) {
   Settings settings = given;
   CLI::App app{
@@ -99,13 +90,7 @@ int run_explore(const std::vector<std::string>& words, const Settings& given) {
   app.add_option("-j,--jobs", options.workers, "worlds side by side (default: one a processor)")
       ->check(CLI::Range(1, 256));
   app.add_option("--base", base, "a scenario whose start command and repository are taken in every world");
-  app.add_option("--podlaunch", settings.podlaunch,
-                 "the podlaunch that lies in the pods: an older version, or a bad one")
-      ->check(CLI::ExistingFile)
-      ->each([&settings](const std::string& path) {
-        settings.podlaunch = fs::absolute(path);
-        settings.podlaunch_given = true;
-      });
+  add_podlaunch_option(app, settings);
   app.add_option("--save", options.save_folder, "the folder for scenarios of failures (.)");
   app.add_option("--shrink-plays", options.shrink_plays_max,
                  "how often a failure may be played to make it smaller (40)")
@@ -113,7 +98,8 @@ int run_explore(const std::vector<std::string>& words, const Settings& given) {
   app.add_option("--shard", shard, "only this part of the worlds, such as 2/4");
   app.add_option("--json", json, "write a report to this file; simrun merge joins those of shards");
   app.add_option("--trace", trace, "write what the trace is made of to this file");
-  if (const auto done = parse(app, words)) return *done;
+  if (const auto done = parse_words(app, words)) return *done;
+  if (const auto found = fixtures_are_there(settings); !found) return complain(found.error().message());
 
   const auto length = scenario::parse_duration(budget);
   if (!length) return complain(fmt::format("--budget {} is no length of time; write 90s or 5min", budget));
@@ -145,12 +131,12 @@ int run_merge(const std::vector<std::string>& words, const Merger& merge_sweeps)
   app.add_option("reports", paths, "JSON reports of simrun, of simrun explore or of simrun sweep")->required();
   app.add_option("--json", json, "write the joined report to this file");
   app.add_option("--junit", junit, "write it as JUnit XML (scenarios only)");
-  if (const auto done = parse(app, words)) return *done;
+  if (const auto done = parse_words(app, words)) return *done;
   NamedReports reports;
   for (const auto& path : paths) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return complain(fmt::format("cannot read the report {}", path));
-    reports.emplace_back(path, std::string{std::istreambuf_iterator<char>(file), {}});
+    auto text = scenario::read_input(path, "report", scenario::kReportBytesMax);
+    if (!text) return complain(text.error().message());
+    reports.emplace_back(path, std::move(*text));
   }
   const bool of_sweeps = reports.front().second.starts_with('[');
   const auto merged = of_sweeps ? merge_sweeps(reports) : merge_reports(reports);
