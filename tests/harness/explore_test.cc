@@ -208,6 +208,9 @@ TEST(Justify, APodIsStoppedWhereThatWasAskedForOrAHoldCostsMoney) {
   scenario.start.command = {"podlaunch", "--on-complete", "stop-pod"};
   EXPECT_EQ(judge_drawn(scenario, stopped).standing, Standing::kGood);
   EXPECT_EQ(judge_drawn(scenario, completed).standing, Standing::kFailed) << "and was not stopped";
+  Scenario wrong_clock = scenario;
+  wrong_clock.timeline.push_back(at_boot(scenario::ClockJump{std::chrono::hours(-9600)}));
+  EXPECT_EQ(judge_drawn(wrong_clock, completed).standing, Standing::kGood) << "no certificate is valid then";
   stopped.record.attempts.clear();
   EXPECT_EQ(judge_drawn(scenario, stopped).standing, Standing::kFailed) << "unfinished, without a cause to hold";
   scenario.timeline.push_back(at_boot(scenario::TrainerFault{}));

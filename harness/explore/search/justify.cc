@@ -55,6 +55,14 @@ static bool wants_stop(const scenario::Scenario& scenario) {
   return scenario.provider && std::ranges::count(scenario.start.command, "stop-pod") > 0;
 }
 
+// With a clock that is wrong for good, no certificate of the provider's is valid.
+static bool certificates_look_old(const scenario::Scenario& scenario) {
+  return std::ranges::any_of(scenario.timeline, [](const scenario::TimelineEntry& entry) {
+    const auto* jump = std::get_if<scenario::ClockJump>(&entry.action);
+    return jump != nullptr && std::chrono::abs(jump->by) > std::chrono::hours(24);
+  });
+}
+
 std::string cause_for_hold(const scenario::Scenario& scenario) {
   for (const auto& disk : scenario.pod.disks) {
     if (disk.size_bytes < kSmallDisk) return "a disk is small";
@@ -149,7 +157,7 @@ static std::string complaint(const scenario::Scenario& scenario, std::optional<O
     return held ? "" : "stopped, with the training not finished and no reason to hold";
   }
   if (outcome == Outcome::kCompleted) {
-    const bool missed = wants_stop(scenario) && cause_for_hold(scenario).empty();
+    const bool missed = wants_stop(scenario) && cause_for_hold(scenario).empty() && !certificates_look_old(scenario);
     return missed ? "the pod was to be stopped, and was not" : "";
   }
   if (outcome == Outcome::kHeld) return complaint_of_hold(scenario);
