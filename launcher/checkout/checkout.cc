@@ -145,6 +145,10 @@ class BringUp {
     }
     if (first_of(survey_, {kNotARepository, kGitFolderUnusable, kGitFolderIsFileOrLink})) return adopt_or_clone();
     if (auto same = check_project(); !same) return same;
+    const bool will_change = (with_update_ && may_update(request_)) || needs_treatment(survey_);
+    if (will_change && first_of(survey_, {kSplitIndex})) {
+      if (auto whole = make_index_whole(workshop_); !whole) return whole;
+    }
     if (!needs_treatment(survey_)) return {};
     return treat();
   }

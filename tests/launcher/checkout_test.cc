@@ -104,6 +104,57 @@ TEST(Checkout, StaysWhereUpstreamHasANameThatIsTooLong) {
   EXPECT_EQ(must_bring_up(world.request()).commit, tip);
 }
 
+// Entries of the shared file that are replaced, deleted and joined by others, a conflict, and each mark that git has.
+TEST(SplitIndex, IsWrittenAsOneFileThatSaysTheSame) {
+  World world;
+  for (int i = 0; i < 200; ++i) write_file(world.author / "many" / std::to_string(i), std::to_string(i) + "\n");
+  world.commit_upstream("train.py", "print('many')\n", "many");
+  must_bring_up(world.request());
+  world.git("checkout -qb theirs && git -C " + world.path.string() + " rm -q many/150");
+  write_file(world.path / "README.md", "theirs\n");
+  world.git("commit -qam theirs");
+  world.git("checkout -q DL4Math");
+  write_file(world.path / "README.md", "ours\n");
+  world.git("commit -qam ours");
+  (void)shell("git -C " + world.path.string() + " merge theirs");
+  world.git("update-index --split-index");
+  write_file(world.path / "many/7", "another\n");
+  write_file(world.path / "added.py", "new\n");
+  write_file(world.path / "intended.py", "later\n");
+  world.git("add many/7 added.py");
+  world.git("add -N intended.py");
+  world.git("rm -q --cached many/64 many/65 many/199");
+  world.git("update-index --assume-unchanged many/8");
+  world.git("update-index --skip-worktree many/9");
+  ASSERT_TRUE(fs::exists(world.path / ".git/MERGE_HEAD"));
+  ASSERT_NE(world.git("rev-parse --shared-index-path"), "");
+  // Less the flag that only says where an entry was read from.
+  const std::string entries =
+      "ls-files -s -t -v --debug | sed -E 's/flags: 8000000$/flags: 0/; s/flags: 800800/flags: 800/; s/flags: "
+      "48/flags: 40/'";
+  const std::string before = world.git(entries);
+  const std::string status = world.git("status --porcelain");
+  world.commit_upstream("other.py", "more\n", "more");
+  const Outcome outcome = must_bring_up(world.request());
+  EXPECT_EQ(world.git(entries), before);
+  EXPECT_EQ(world.git("status --porcelain"), status);
+  EXPECT_EQ(world.git("rev-parse --shared-index-path"), "");
+  EXPECT_TRUE(must_bring_up(world.request()).done.empty());
+}
+
+TEST(SplitIndex, DoesNotKeepAnUpdateAway) {
+  World world;
+  must_bring_up(world.request());
+  world.git("config core.splitIndex true");
+  world.git("update-index --split-index");
+  write_file(world.path / "added.py", "new\n");
+  world.git("add added.py");
+  const std::string tip = world.commit_upstream("train.py", "print('theirs')\n", "fourth");
+  EXPECT_EQ(must_bring_up(world.request()).commit, tip);
+  EXPECT_TRUE(must_bring_up(world.request()).done.empty());
+  EXPECT_EQ(world.git("status --porcelain"), "A  added.py\n");
+}
+
 TEST(Checkout, SetAsidePutsLocalChangesUnderARescueReference) {
   World world;
   must_bring_up(world.request());

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "launcher/checkout/git/files.h"
+#include "launcher/checkout/git/split_index.h"
 #include "launcher/checkout/objects/id.h"
 #include "launcher/checkout/objects/sha1.h"
 
@@ -80,16 +81,17 @@ IndexEntry read_entry(Reader& reader, std::uint32_t version, const std::string& 
   entry.changed_nanoseconds = reader.number(4);
   entry.modified_seconds = reader.number(4);
   entry.modified_nanoseconds = reader.number(4);
-  (void)reader.number(4);  // device: differs from mount to mount
+  entry.device = reader.number(4);
   entry.inode = reader.number(4);
   entry.mode = reader.number(4);
-  (void)reader.take(8);  // owner and group
+  entry.owner = reader.number(4);
+  entry.group = reader.number(4);
   entry.size = reader.number(4);
   entry.id = reader.id();
-  const std::uint32_t flags = reader.number(2);
-  entry.stage = static_cast<int>((flags >> 12) & 3);
-  entry.skipped = (flags & 0x8000) != 0;
-  if ((flags & 0x4000) != 0) entry.skipped = entry.skipped || (reader.number(2) & 0x6000) != 0;
+  entry.flags = static_cast<std::uint16_t>(reader.number(2));
+  entry.stage = (entry.flags >> 12) & 3;
+  if ((entry.flags & 0x4000) != 0) entry.flags_extended = static_cast<std::uint16_t>(reader.number(2));
+  entry.skipped = (entry.flags & 0x8000) != 0 || (entry.flags_extended & 0x6000) != 0;
   if (version == 4) {
     const std::size_t dropped = reader.offset_number();
     const std::string_view suffix = reader.up_to('\0');
@@ -132,15 +134,12 @@ bool ends_with_checksum(std::string_view contents) {
   return same_id(hash.finish(), id_at(contents.data() + covered));
 }
 
-bool has_shared_index(const fs::path& git_folder, const git_oid& checksum) {
-  const auto contents = contents_of(git_folder / ("sharedindex." + hex_of(checksum)));
-  return contents && parse_index(*contents) && ends_with_checksum(*contents) &&
-         same_id(id_at(contents->data() + contents->size() - GIT_OID_RAWSZ), checksum);
-}
-
 std::optional<IndexFile> read_index_file(const fs::path& path) {
   const auto contents = contents_of(path);
-  return contents ? parse_index(*contents) : std::nullopt;
+  auto index = contents ? parse_index(*contents) : std::nullopt;
+  if (!index || !index->shared) return index;
+  auto whole = join_split_index(path.parent_path(), *index);
+  return whole ? whole : index;
 }
 
 std::optional<IndexFile> parse_index(std::string_view contents) {
@@ -167,7 +166,9 @@ std::optional<IndexFile> parse_index(std::string_view contents) {
     if (signature == "TREE" && reader.sound()) read_cached_trees(body, index);
     if (signature == "link" && body.size() >= GIT_OID_RAWSZ && !only_zero_bytes(body.substr(0, GIT_OID_RAWSZ))) {
       index.shared = id_at(body.data());
+      index.shared_bitmaps = body.substr(GIT_OID_RAWSZ);
     }
+    if (signature == "REUC" && !body.empty()) index.remembers_resolutions = true;
   }
   // In a split index an entry that replaces another one takes its name from there.
   if (!reader.sound() || (nameless && !index.shared)) return std::nullopt;

@@ -85,7 +85,7 @@ constexpr auto kDescriptions = std::to_array<Description>({
     {kPartialClone, "partial-clone", "objects may be missing on purpose", ""},
     {kShallow, "shallow", "", ""},
     {kGrafts, "grafts", "history reads otherwise than upstream's", ""},
-    {kSplitIndex, "split-index", "libgit2 refuses to open it", ""},
+    {kSplitIndex, "split-index", "-", ""},
     {kWrongBranch, "wrong-branch", "training would run another branch", ""},
     {kDiverged, "diverged", "", ""},
     {kUpstreamRewritten, "upstream-rewritten", "", ""},

@@ -1,6 +1,7 @@
 #include "launcher/checkout/survey/shared_look.h"
 
 #include "launcher/checkout/git/files.h"
+#include "launcher/checkout/git/split_index.h"
 
 namespace checkout {
 namespace {
@@ -25,7 +26,9 @@ std::shared_ptr<const SharedLook> look_at(const Scene& scene) {
         look->config && (look->config->flag("index.skiphash") || look->config->flag("feature.manyfiles"));
     look->index_checksum_fits = ends_with_checksum(*contents) || (may_go_without && ends_with_zeros(*contents));
     if (look->index && look->index->shared) {
-      look->index_is_whole = has_shared_index(scene.git_folder, *look->index->shared);
+      auto whole = join_split_index(scene.git_folder, *look->index);
+      look->index_is_whole = whole.has_value();
+      if (whole) look->index = std::move(whole);
     }
   }
   look->refs = read_refs(scene.git_folder);

@@ -97,7 +97,7 @@ WorkTreeState compare_work_tree(const Scene& scene) {
   const auto look = look_at(scene);
   const auto& index = look->index;
   const base::UniqueFd work_tree(::open(scene.work_tree.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!index || !look->index_stat || index->shared || !work_tree.valid()) {
+  if (!index || !look->index_stat || !look->index_is_whole || !work_tree.valid()) {
     state.readable = false;
     return state;
   }

@@ -1,11 +1,13 @@
 // The index is rebuilt from HEAD: it repeats what HEAD and the files say, and local changes stay visible as changes.
 #include <fcntl.h>
 #include <git2.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "base/unique_fd.h"
+#include "launcher/checkout/git/split_index.h"
 #include "launcher/checkout/treatment/treatment.h"
 
 namespace checkout {
@@ -42,6 +44,27 @@ base::Result<void> build_index(const fs::path& git_folder, const fs::path& work_
   (void)git_diff_index_to_workdir(&compared, repository->get(), index.get(), &options);  // only a matter of speed
   const Diff diff(compared);
   return sync_index(git_folder);
+}
+
+base::Result<void> make_index_whole(Workshop& workshop) {
+  const fs::path path = workshop.in_git("index");
+  const auto index = read_index_file(path);
+  if (!index || !index->shared) return {};
+  // Its entries are all in the new one; git itself drops the other file in time.
+  if (index->remembers_resolutions) {
+    if (auto kept = workshop.keep_copy(path, "a split index, with resolutions of conflicts"); !kept) return kept;
+  }
+  const auto staged = workshop.folder.fresh_staging_path("whole-index");
+  if (!staged) return base::fail(staged.error());
+  if (auto written = workshop.folder.write_durably(*staged, format_index(index->entries)); !written) return written;
+  // The index's own time says which files may have changed unseen since it looked at them.
+  const auto before = stat_of(path);
+  const timespec times[] = {{0, UTIME_NOW}, before ? before->st_mtim : timespec{0, UTIME_NOW}};
+  if (::utimensat(AT_FDCWD, staged->c_str(), times, 0) != 0)
+    return base::fail(base::system_error(errno, "set the time of", *staged));
+  if (auto renamed = rename_durably(*staged, path); !renamed) return renamed;
+  workshop.did("Wrote the split index as one file, since libgit2 cannot read it otherwise.");
+  return {};
 }
 
 base::Result<bool> treat_index(Workshop& workshop) {

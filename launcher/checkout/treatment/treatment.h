@@ -36,6 +36,8 @@ base::Result<int> move_packs(const fs::path& from, const fs::path& to);
 // Writes the index that HEAD's tree makes, with the file times of files that fit it. The old one must be out of the way
 // or worth replacing.
 base::Result<void> build_index(const fs::path& git_folder, const fs::path& work_tree);
+// A split index is written as one file: the same entries, for libgit2, which cannot read it otherwise.
+base::Result<void> make_index_whole(Workshop& workshop);
 // After git_index_write: libgit2 does not sync it.
 base::Result<void> sync_index(const fs::path& git_folder);
 
