@@ -89,6 +89,10 @@ class BringUp {
     }
     if (!moved) return base::fail(moved.error());
     if (with_update_ && can_write_) bring_in_submodules(workshop_, request_);
+    // Where there may be new ones; a quick boot does not pay for it.
+    if (can_write_ && (workshop_.scene.deep() || !workshop_.rescued.empty())) {
+      if (auto dropped = drop_redundant_rescues(workshop_); !dropped) return base::fail(dropped.error());
+    }
     return tell();
   }
 

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "checkout_world.h"
 
 namespace checkout {
@@ -102,6 +104,60 @@ TEST(Checkout, StaysWhereUpstreamHasANameThatIsTooLong) {
   World::must(at + "rm -q --cached " + name);
   const std::string tip = world.commit_upstream("train.py", "print('short')\n", "short");
   EXPECT_EQ(must_bring_up(world.request()).commit, tip);
+}
+
+std::string rescues(const World& world) {
+  return world.git("for-each-ref --format='%(refname)' refs/podlaunch/rescue");
+}
+
+// The same work, gone on with and set aside again and again.
+TEST(Rescues, OfOneLineOfWorkAreOneReference) {
+  World world;
+  Request request = world.request();
+  request.local_changes = LocalChanges::kSetAside;
+  must_bring_up(request);
+  std::string newest;
+  for (int boot = 1; boot <= 4; ++boot) {
+    if (!newest.empty()) world.git("reset -q --hard " + newest);
+    write_file(world.path / "mine.py", "print(" + std::to_string(boot) + ")\n");
+    world.git("add -A");
+    world.git("commit -qm mine");
+    newest = world.head();
+    world.commit_upstream("train.py", "print('upstream " + std::to_string(boot) + "')\n", "more");
+    must_bring_up(request);
+    EXPECT_EQ(rescues(world), "refs/podlaunch/rescue/commits-of-DL4Math-" + newest.substr(0, 12) + "\n");
+  }
+}
+
+TEST(Rescues, GoOnlyWhenAllTheyLeadToIsLedToByWhatTheUserKeeps) {
+  World world;
+  Request request = world.request();
+  request.local_changes = LocalChanges::kSetAside;
+  must_bring_up(request);
+  for (const std::string name : {"one", "two"}) {
+    write_file(world.path / (name + ".py"), "print('" + name + "')\n");
+    must_bring_up(request);
+  }
+  world.git("update-ref refs/podlaunch/rescue/pushed $(git -C " + world.path.string() +
+            " commit-tree -p HEAD -m pushed HEAD^{tree})");
+  world.git("update-ref refs/remotes/origin/elsewhere refs/podlaunch/rescue/pushed");
+  world.git("update-ref refs/podlaunch/rescue/pushed-twice refs/podlaunch/rescue/pushed");
+  world.git("update-ref refs/podlaunch/rescue/known HEAD~1");
+  const std::string all = rescues(world);
+  request.deep = true;
+  must_bring_up(request);
+  EXPECT_EQ(rescues(world).find("known"), std::string::npos);
+  EXPECT_EQ(std::ranges::count(rescues(world), '\n'), 3) << all << rescues(world);
+  // The user takes the first over: the same files, on a branch.
+  world.git("checkout -qb kept");
+  write_file(world.path / "one.py", "print('one')\n");
+  world.git("add -A");
+  world.git("commit -qm one");
+  world.git("checkout -q DL4Math");
+  must_bring_up(request);
+  EXPECT_EQ(std::ranges::count(rescues(world), '\n'), 2) << rescues(world);
+  EXPECT_NE(world.git("log --all --format= --name-only").find("two.py"), std::string::npos);
+  EXPECT_NE(rescues(world).find("pushed"), std::string::npos);
 }
 
 // Entries of the shared file that are replaced, deleted and joined by others, a conflict, and each mark that git has.

@@ -46,6 +46,8 @@ base::Result<int> salvage_pack(Workshop& workshop, const PackFiles& files);
 
 // Commits that were reachable only through what was lost get a rescue reference.
 base::Result<void> rescue_unreachable(Workshop& workshop);
+// Drops rescue references of which all is led to by others.
+base::Result<void> drop_redundant_rescues(Workshop& workshop);
 // Copies refs, packed-refs, HEAD, logs and the index to quarantine, once for the same contents.
 base::Result<void> rescue_references(Workshop& workshop);
 
