@@ -419,25 +419,18 @@ class ExploreProgram : public testing::Test {
   fs::path folder_;
 };
 
-TEST_F(ExploreProgram, TheSameSeedLeavesTheSameTrace) {
-  const std::string first = simrun("explore --seed 5 --worlds 2 -j 2");
-  EXPECT_THAT(first, HasSubstr("exit 0"));
-  EXPECT_THAT(last_line_with(first, "trace"), HasSubstr("seed 5, trace "));
-  EXPECT_EQ(last_line_with(simrun("explore --seed 5 --worlds 2 -j 1"), "trace"), last_line_with(first, "trace"));
-}
-
 TEST_F(ExploreProgram, FindsACommandThatLoopsAndKeepsASmallScenario) {
   place(
       "base.yaml",
       "name: planted\nstart:\n  shell: \"cd /workspace && git clone -q -b DL4Math "
       "https://github.com/nexthybrid/AReaL.git && cd AReaL && bash examples/cloud_gsm8k/run_training_cloud.sh 1hour && "
       "sleep infinity\"\n");
-  const std::string found = simrun("explore --seed 4 --worlds 1 --base base.yaml --shrink-plays 8");
+  const std::string found = simrun("explore --seed 22 --worlds 1 --base base.yaml --shrink-plays 4");
   EXPECT_THAT(found, HasSubstr("never-loops")) << found;
-  const auto saved = scenario::load(folder_ / "explore_4_0.yaml");
+  const auto saved = scenario::load(folder_ / "explore_22_0.yaml");
   ASSERT_TRUE(saved) << found;
   EXPECT_EQ(saved->front().timeline.size(), 1U);
-  EXPECT_THAT(simrun("explore_4_0.yaml"), HasSubstr("never-loops fails"));
+  EXPECT_THAT(simrun("explore_22_0.yaml"), HasSubstr("never-loops fails"));
 }
 
 TEST_F(ExploreProgram, FindsACommandThatDeletesWorkAndKeepsASmallScenario) {
@@ -446,7 +439,7 @@ TEST_F(ExploreProgram, FindsACommandThatDeletesWorkAndKeepsASmallScenario) {
       "name: planted\nstart:\n  shell: \"cd /workspace && rm -rf AReaL && git clone -q -b DL4Math "
       "https://github.com/nexthybrid/AReaL.git && cd AReaL && bash examples/cloud_gsm8k/run_training_cloud.sh 1hour && "
       "sleep infinity\"\n");
-  const std::string found = simrun("explore --seed 22 --worlds 1 --base base.yaml --shrink-plays 12");
+  const std::string found = simrun("explore --seed 22 --worlds 1 --base base.yaml --shrink-plays 5");
   EXPECT_THAT(found, HasSubstr("work-preserved")) << found;
   const auto saved = scenario::load(folder_ / "explore_22_0.yaml");
   ASSERT_TRUE(saved) << found;
@@ -540,11 +533,14 @@ TEST_F(ExploreProgram, AnEmptyShardIsUnderstoodAndPasses) {
   EXPECT_TRUE(fs::exists(folder_ / "status"));
 }
 
-TEST_F(ExploreProgram, AShardedSearchHasTheTraceOfTheWhole) {
-  const std::string whole = simrun("explore --seed 5 --worlds 2");
+// Every world is played twice: once beside another one, once in a shard of its own.
+TEST_F(ExploreProgram, TheSameSeedLeavesTheSameTraceHoweverItIsDivided) {
+  const std::string whole = simrun("explore --seed 5 --worlds 2 -j 2");
+  EXPECT_THAT(whole, HasSubstr("exit 0"));
+  EXPECT_THAT(last_line_with(whole, "trace"), HasSubstr("seed 5, trace "));
   for (int index = 1; index <= 2; ++index) {
     const std::string part = std::to_string(index);
-    (void)simrun("explore --seed 5 --worlds 2 --shard " + part + "/2 --json part" + part + ".json");
+    (void)simrun("explore --seed 5 --worlds 2 -j 1 --shard " + part + "/2 --json part" + part + ".json");
   }
   const std::string trace = last_line_with(whole, "trace").substr(std::string("seed 5, ").size());
   EXPECT_THAT(simrun("merge part2.json part1.json"), HasSubstr("2 worlds of 2, seed 5, " + trace));

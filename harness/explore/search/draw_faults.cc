@@ -141,8 +141,15 @@ class Draw {
     if (std::ranges::count(command, "--done-when") > 0) kinds.push_back(kFinishExitOne);
     if (std::ranges::count(command, "--stall-timeout") > 0) kinds.push_back(kHang);
     Moment moment = at_step();
-    moment.every = random_.chance(1, 4);
-    add(moment, scenario::TrainerFault{pick(random_, kinds)});
+    const scenario::TrainerFault fault{pick(random_, kinds)};
+    // Once, each time, or until somebody has mended it.
+    const auto how = random_.below(4);
+    moment.every = how == 0;
+    const int attempts = how == 1 ? 3 + static_cast<int>(random_.below(3)) : 1;
+    for (int attempt = 1; attempt <= attempts; ++attempt) {
+      if (attempts > 1) moment.attempt = attempt;
+      add(moment, fault);
+    }
   }
 
   void clock_jumps() {
