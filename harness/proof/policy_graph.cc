@@ -177,6 +177,8 @@ bool outlives_a_restart(HoldReason reason) {
     case HoldReason::kGpuCheckHung:
     case HoldReason::kCheckpointsLost:
     case HoldReason::kLeasedElsewhere:
+    case HoldReason::kNodeHeld:
+    case HoldReason::kCheckoutAwaited:
     case HoldReason::kStopUnsafe:
     case HoldReason::kObstacle:
     case HoldReason::kLedgerUnusable:
@@ -217,8 +219,9 @@ class TurnList {
     for (const std::uint64_t identity : {now, then, other}) add(CommitSeen{identity});
     add(TimePassed{History::lasting_seconds});
     add(ClockStrange{});
-    for (const auto obstacle : {Obstacle::kSecretMissing, Obstacle::kGpusMissing, Obstacle::kGpuCheckHung,
-                                Obstacle::kCheckpointsLost, Obstacle::kLeasedElsewhere, Obstacle::kStopUnsafe}) {
+    for (const auto obstacle :
+         {Obstacle::kSecretMissing, Obstacle::kGpusMissing, Obstacle::kGpuCheckHung, Obstacle::kCheckpointsLost,
+          Obstacle::kLeasedElsewhere, Obstacle::kNodeHeld, Obstacle::kCheckoutAwaited, Obstacle::kStopUnsafe}) {
       add(Blocked{obstacle});
     }
     add(ObstacleCleared{});

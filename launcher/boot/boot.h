@@ -13,6 +13,7 @@
 #include "launcher/boot/clock_watch.h"
 #include "launcher/boot/companions/companions.h"
 #include "launcher/boot/keeper/journal.h"
+#include "launcher/boot/nodes.h"
 #include "launcher/boot/notifier.h"
 #include "launcher/config/config.h"
 #include "launcher/pod/disks.h"
@@ -61,6 +62,7 @@ struct Boot {
   bool asked_for_the_end = false;                      // the provider, of this pod
   base::TimePoint time_recorded = base::Clock::now();  // until then what was paid for is in the ledger
   ClockWatch clock_watch;
+  Nodes nodes;
   int exit_status = 0;
   bool configured_anew = false;  // it ends here, and another one begins with the configuration as it is now
 

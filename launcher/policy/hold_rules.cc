@@ -70,6 +70,14 @@ constexpr std::array<HoldRule, hold_reason_count> rules = {{
      "`--allow-restart-from-zero`."},
     {HoldReason::kLeasedElsewhere, "leased-elsewhere", 85, obstacle, no, no, no, no,
      "Another pod is working on this run.", "Stop the other pod, or give this one a run of its own with `--run`."},
+    {HoldReason::kNodeHeld, "node-held", 94, obstacle, no, no, no, no,
+     "Another node of the cluster is held, and the training cannot go on without it.",
+     "Mend what the other node names in its log and release it with `podlaunch resume` there; this one then goes on by "
+     "itself."},
+    {HoldReason::kCheckoutAwaited, "checkout-awaited", 95, obstacle, no, no, no, no,
+     "Node 0 of the cluster has not brought up the checkout that the nodes share.",
+     "Start node 0, or look into its log; this node goes on by itself once the checkout is there. Nodes that share "
+     "nothing need a `--state` on a disk of their own."},
     {HoldReason::kStopUnsafe, "stop-unsafe", 86, obstacle, no, no, no, no,
      "Ending the pod would delete work that exists nowhere else.",
      "Copy the files named above to a place that survives the pod. Then run `podlaunch resume`."},
@@ -137,6 +145,10 @@ HoldReason reason_for(Obstacle obstacle_met) {
       return HoldReason::kCheckpointsLost;
     case Obstacle::kLeasedElsewhere:
       return HoldReason::kLeasedElsewhere;
+    case Obstacle::kNodeHeld:
+      return HoldReason::kNodeHeld;
+    case Obstacle::kCheckoutAwaited:
+      return HoldReason::kCheckoutAwaited;
     case Obstacle::kStopUnsafe:
       return HoldReason::kStopUnsafe;
   }

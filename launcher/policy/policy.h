@@ -35,6 +35,8 @@ enum class Obstacle {
   kGpuCheckHung,     // nvidia-smi did not answer within its deadline
   kCheckpointsLost,  // the run had checkpoints, none can be used: never restart from step 0 silently
   kLeasedElsewhere,  // another living pod holds the lease of this run
+  kNodeHeld,         // another node of the cluster is held, and the training needs it
+  kCheckoutAwaited,  // node 0 has not brought up the checkout that the nodes share
   kStopUnsafe,       // ending the pod would delete what exists nowhere else
 };
 
@@ -108,8 +110,10 @@ enum class HoldReason {
   kGpuCheckHung,
   kCheckpointsLost,
   kLeasedElsewhere,
+  kNodeHeld,
+  kCheckoutAwaited,
   kStopUnsafe,
-  kObstacle,  // remembered for any of the six above: each boot looks again, so which one it was decides nothing
+  kObstacle,  // remembered for any of the eight above: each boot looks again, so which one it was decides nothing
   kLedgerUnusable,
   kAttemptBudget,
   kTimeBudget,

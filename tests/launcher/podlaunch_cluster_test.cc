@@ -1,5 +1,9 @@
-// Two real launchers, two nodes of one cluster, one volume.
+// Two real launchers, two nodes of one cluster, one volume. That an attempt is ended for another node, and every wait's
+// end, is played in virtual time: scenarios/node_*.yaml.
 #include <gmock/gmock.h>
+
+#include <algorithm>
+#include <sstream>
 
 #include "tests/launcher/podlaunch_world.h"
 
@@ -38,12 +42,65 @@ TEST_F(Cluster, TheNodesOfOneRunTrainSideBySide) {
   EXPECT_FALSE(second.says("leased", std::chrono::seconds(0))) << second.log();
 }
 
-TEST_F(Cluster, TheHoldOfOneNodeIsSeenByAnotherThatTrains) {
-  Launcher second = node("1", {"--torchrun", "--gpus", "9999"});
+// Short, so that renewals are seen soon; what passes for a sign of death is measured in lease times.
+const Words kShared{"--torchrun", "--lease-time", "12s"};
+
+TEST_F(Cluster, ANodeDoesNotBeginWhileAnotherIsHeld) {
+  const Words patient{"--torchrun", "--lease-time", "60s"};
+  Words one_gpu_too_many = patient;
+  one_gpu_too_many.insert(one_gpu_too_many.end(), {"--gpus", "9999"});
+  Launcher second = node("1", one_gpu_too_many);
   ASSERT_TRUE(second.says("hold: what to do")) << second.log();
-  ASSERT_TRUE(holds_within(std::chrono::seconds(60), [&] { return !read(folder_ / "state/r/nodes/1").empty(); }));
-  Launcher first = node("0", {"--torchrun"});
+  const fs::path word = folder_ / "state/r/nodes/1";
+  ASSERT_TRUE(holds_within(std::chrono::seconds(60), [&] { return !read(word).empty(); }));
+  Launcher first = node("0", patient);
   EXPECT_TRUE(first.says("is held: The pod has fewer GPUs than the run asks for")) << first.log();
+  EXPECT_TRUE(first.says("(node-held)")) << first.log();
+  EXPECT_EQ(first.log().find("torchrun got"), std::string::npos) << first.log();
+}
+
+// Node 2 shares the run's state, and has a checkout on a disk of its own.
+TEST_F(Cluster, TheOthersWaitForNodeZeroAndBringUpOnlyWhatIsTheirOwn) {
+  ::setenv("NUM_NODES", "3", 1);
+  Launcher second = node("1", kShared);
+  ASSERT_TRUE(second.says("waiting for node 0")) << second.log();
+  EXPECT_FALSE(fs::exists(checkout()));
+  const fs::path own = folder_ / "disk-2/project";
+  Words elsewhere = words(kShared, {"python", "train.py"});
+  std::replace(elsewhere.begin(), elsewhere.end(), checkout().string(), own.string());
+  ::setenv("NODE_RANK", "2", 1);
+  Launcher third(elsewhere, folder_ / "log-2");
+  Launcher first = node("0", kShared);
+  for (const Launcher* each : {&first, &second, &third}) EXPECT_TRUE(each->says("torchrun got")) << each->log();
+  EXPECT_TRUE(second.says("brought up by node 0 at")) << second.log();
+  EXPECT_TRUE(third.says("cloned at")) << third.log();
+  EXPECT_TRUE(fs::exists(own / "train.sh"));
+}
+
+// With the process that keeps its lease, so that nobody hands that back.
+void kill_at_once(Launcher& launcher) {
+  launcher.signal(SIGSTOP);
+  const std::string pid = std::to_string(launcher.pid());
+  std::istringstream children(read("/proc/" + pid + "/task/" + pid + "/children"));
+  for (pid_t child = 0; children >> child;) ::kill(child, SIGKILL);
+  launcher.signal(SIGKILL);
+  ASSERT_TRUE(launcher.ends_within(std::chrono::seconds(60)));
+}
+
+// All nodes were killed together: word and lease of the old launcher agree, until node 0 is back with something newer.
+TEST_F(Cluster, TheWordOfALauncherThatIsGoneIsNotBelieved) {
+  {
+    Launcher first = node("0", kShared);
+    ASSERT_TRUE(first.says("torchrun got")) << first.log();
+    kill_at_once(first);
+  }
+  commit_upstream("train.sh", "echo newer\n");
+  Launcher second = node("1", kShared);
+  ASSERT_TRUE(second.says("waiting for node 0")) << second.log();
+  Launcher first = node("0", kShared);
+  ASSERT_TRUE(second.says("brought up by node 0 at")) << second.log();
+  EXPECT_EQ(read(checkout() / "train.sh"), "echo newer\n");
+  EXPECT_TRUE(first.says("updated at", std::chrono::seconds(0))) << first.log();
 }
 
 }  // namespace

@@ -30,6 +30,8 @@ class Holding {
 
  private:
   void announce();
+  void tell_nodes_held();
+  void tell_nodes_released();
   void say_still_held();
   std::optional<policy::Decision> look();
   std::optional<policy::Decision> look_at_obstacle();
@@ -65,12 +67,20 @@ static bool obstacle_is_gone(Boot& boot, policy::HoldReason reason) {
     const bool terminate = boot.config.on_complete == config::OnComplete::kTerminatePod;
     return evacuate(boot, terminate ? provider::Ending::kTerminate : provider::Ending::kStop).has_value();
   }
+  if (reason == policy::HoldReason::kNodeHeld || reason == policy::HoldReason::kCheckoutAwaited) {
+    look_at_other_nodes(boot);
+    if (reason == policy::HoldReason::kCheckoutAwaited) return boot.nodes.checkout_word().has_value();
+    return !boot.nodes.held(Clock::now());
+  }
   if (reason == policy::HoldReason::kCheckpointsLost) return !look_at_checkpoints(boot).resume_from.empty();
   return false;
 }
 
 Seconds Holding::first_look() const {
-  if (decision_.reason == HoldReason::kLedgerUnusable) return Seconds(60);
+  const bool looks_often = decision_.reason == HoldReason::kLedgerUnusable ||
+                           decision_.reason == HoldReason::kNodeHeld ||
+                           decision_.reason == HoldReason::kCheckoutAwaited;
+  if (looks_often) return Seconds(60);
   if (policy::rule(decision_.reason).is_obstacle || policy::rule(decision_.reason).ends_with_commit)
     return Seconds(300);
   return Seconds(0);
@@ -92,10 +102,24 @@ void Holding::announce() {
   if (!failure.empty() && !policy::rule(decision_.reason).is_obstacle)
     say("hold: the last failure was: {}", boot_.redactor.redact(failure));
   say("hold: what to do: {}", decision_.remedy);
-  tell_other_nodes(boot_, fmt::format("{} ({})", decision_.cause, policy::name(decision_.reason)));
+  tell_nodes_held();
   say("hold: {}", bill_so_far(boot_));
   boot_.notifier.start(notification(boot_, Event::kHold, &decision_), boot_);
   plan_stop();
+}
+
+// What holds this node because of another, or after its training is done, is no reason for others to hold.
+void Holding::tell_nodes_held() {
+  const bool because_of_another =
+      decision_.reason == HoldReason::kNodeHeld || decision_.reason == HoldReason::kCheckoutAwaited;
+  boot_.nodes.word.held = fmt::format("{} ({})", decision_.cause, policy::name(decision_.reason));
+  boot_.nodes.word.of_itself = !because_of_another && !boot_.journal.history().finished;
+  tell_other_nodes(boot_);
+}
+
+void Holding::tell_nodes_released() {
+  boot_.nodes.word.held.clear();
+  tell_other_nodes(boot_);
 }
 
 // A held pod is billed. Where the provider can be asked, it is stopped in the end; not where that would be too early:
@@ -132,6 +156,7 @@ void Holding::stop_pod() {
 }
 
 void Holding::say_still_held() {
+  if (!boot_.nodes.told) tell_other_nodes(boot_);
   if (unrecorded_time(boot_) >= kRecordIdleTimeEvery) record_time(boot_);
   const auto held = std::chrono::duration_cast<std::chrono::minutes>(Clock::now() - began_);
   say("hold: still held after {} min ({}); `podlaunch resume` releases it", held.count(),
@@ -220,6 +245,7 @@ Next Holding::run() {
     if (boot_.waiter.stop_signal() != 0) break;
     if (decision && !std::holds_alternative<policy::Hold>(*decision)) {
       keeper.watch_for_resume(false);
+      tell_nodes_released();
       const Next next = settle(boot_, *decision);
       return next == Next::kGoOn ? Next::kStartOver : next;
     }

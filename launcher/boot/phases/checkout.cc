@@ -2,6 +2,7 @@
 
 #include "launcher/base/helper.h"
 #include "launcher/boot/keeper/say.h"
+#include "launcher/boot/nodes.h"
 #include "launcher/boot/phases/checkout_lock.h"
 #include "launcher/boot/phases/phases.h"
 #include "launcher/ledger/ledger.h"
@@ -64,11 +65,14 @@ static LockRequest lock_request(const Boot& boot) {
   return request;
 }
 
-static std::string bring_up_in_helper(checkout::Request request, const LockRequest& locking) {
+static std::string bring_up_in_helper(checkout::Request request, const LockRequest& locking,
+                                      const std::string& signature) {
   request.say = [](const std::string& line) { say_phase("checkout", "{}", line); };
   const auto lock = lock_checkout(locking);
   if (!lock) return checkout::to_json(base::Result<checkout::Outcome>(base::fail(lock.error())));
-  return checkout::to_json(checkout::bring_up(request));
+  const auto outcome = checkout::bring_up(request);
+  if (outcome && !signature.empty()) sign_checkout(request.path, signature);
+  return checkout::to_json(outcome);
 }
 
 static policy::Cause cause_of(base::ErrorCode code) {
@@ -121,19 +125,74 @@ static void report(const Boot& boot, const checkout::Outcome& outcome) {
             outcome.branch);
 }
 
-policy::Decision bring_up_checkout(Boot& boot) {
+static policy::Decision checked_out(Boot& boot, const std::string& commit) {
+  if (commit == boot.commit) return policy::Run{};
+  boot.commit = commit;
+  return boot.journal.observe(policy::CommitSeen{ledger::fingerprint(commit)}, {.phase = "checkout", .commit = commit});
+}
+
+// Word of what this node has made of the checkout; none while it is at work on it.
+static void tell_commit(Boot& boot, const std::string& commit) {
+  boot.nodes.word.commit = commit;
+  tell_other_nodes(boot);
+}
+
+static policy::Decision bring_up_own(Boot& boot) {
   const checkout::Request request = checkout_request(boot);
   const LockRequest locking = lock_request(boot);
+  const bool leads = shares_with_other_nodes(boot) && rank_of(boot) == 0;
+  if (leads) tell_commit(boot, "");
+  const std::string signature = leads ? boot.identity.boot : "";
   const auto answer = base::call_helper(boot.waiter, "bring up the checkout", kDeadline,
-                                        [&] { return bring_up_in_helper(request, locking); });
+                                        [&] { return bring_up_in_helper(request, locking, signature); });
   if (!answer) return checkout_failed(boot, answer.error());
   const auto outcome = checkout::outcome_from_json(*answer);
   if (!outcome) return checkout_failed(boot, outcome.error());
   report(boot, *outcome);
-  if (outcome->commit == boot.commit) return policy::Run{};
-  boot.commit = outcome->commit;
-  return boot.journal.observe(policy::CommitSeen{ledger::fingerprint(boot.commit)},
-                              {.phase = "checkout", .commit = boot.commit});
+  if (leads) tell_commit(boot, outcome->commit);
+  return checked_out(boot, outcome->commit);
+}
+
+// The wait for node 0: as long as its own work may take, if it lives; much less without a sign of it. Nothing when
+// there is its word, or its hold, or a reason to leave.
+static bool waited_in_vain(Boot& boot) {
+  constexpr base::Seconds kSilenceMax{20 * 60};
+  const auto pause = std::min<base::Milliseconds>(base::Seconds(5), lease_terms(boot).renew_every());
+  const base::TimePoint began = base::Clock::now();
+  for (bool announced = false;; announced = true) {
+    look_at_other_nodes(boot);
+    const base::TimePoint now = base::Clock::now();
+    const bool over = boot.nodes.checkout_word() || boot.nodes.held(now) || boot.journal.lease_lost();
+    if (over || boot.waiter.stop_signal() != 0) return false;
+    if (now - began >= kDeadline || now - boot.nodes.silent_since(0) >= kSilenceMax) return true;
+    if (!announced) say_phase("checkout", "waiting for node 0, which brings it up");
+    boot.companions.tend(boot.waiter);
+    boot.journal.tend();
+    while (base::Clock::now() < now + pause && boot.waiter.stop_signal() == 0) boot.waiter.wait({}, now + pause);
+  }
+}
+
+static policy::Decision await_node_0(Boot& boot) {
+  const bool in_vain = waited_in_vain(boot);
+  if (boot.waiter.stop_signal() != 0) return boot.journal.observe(policy::Preempted{});
+  const ledger::Facts facts{.phase = "checkout"};
+  if (in_vain) return boot.journal.observe(policy::Blocked{policy::Obstacle::kCheckoutAwaited}, facts);
+  const auto word = boot.nodes.checkout_word();
+  if (!word && boot.nodes.held(base::Clock::now()))
+    return boot.journal.observe(policy::Blocked{policy::Obstacle::kNodeHeld}, facts);
+  if (!word) return policy::Run{};  // the lease is lost, which is seen to next
+  const auto answer = base::call_helper(boot.waiter, "look whose the checkout is", base::Seconds(60), [&] {
+    return std::string(is_signed(boot.config.checkout, word->word_boot) ? "shared" : "own");
+  });
+  if (!answer) return checkout_failed(boot, answer.error());
+  if (*answer == "own") return bring_up_own(boot);
+  say_phase("checkout", "brought up by node 0 at {}", word->word.commit.substr(0, 12));
+  return checked_out(boot, word->word.commit);
+}
+
+policy::Decision bring_up_checkout(Boot& boot) {
+  const bool follows = shares_with_other_nodes(boot) && rank_of(boot) != 0;
+  return follows ? await_node_0(boot) : bring_up_own(boot);
 }
 
 }  // namespace boot

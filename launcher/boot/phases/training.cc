@@ -44,7 +44,7 @@ class Attempt {
   training::Supervision plan();
   void see(std::string_view line);
   bool tick();
-  void say_trouble_of_others();
+  bool others_go_on();
   bool saved_something();
   void record_progress();
   bool is_done(const training::Ended& ended);
@@ -60,6 +60,7 @@ class Attempt {
   std::vector<std::regex> done_patterns_;
   bool log_says_done_ = false;
   std::string trouble_of_others_;
+  bool ended_for_others_ = false;
 };
 
 }  // namespace
@@ -133,20 +134,26 @@ void Attempt::record_progress() {
   boot_.journal.observe(policy::Progressed{}, {.step = steps_.best()});
 }
 
-// A node that waits for one that is held trains nothing, and its log should say why.
-void Attempt::say_trouble_of_others() {
-  const std::string trouble = trouble_of_other_nodes(boot_);
-  if (trouble == trouble_of_others_) return;
+// A training that waits for a node which is held prints nothing, and costs as much as one that works: its log says why,
+// and after a while it is ended. A hold that is released soon costs nobody an attempt.
+bool Attempt::others_go_on() {
+  constexpr base::Seconds kBearFor{300};
+  look_at_other_nodes(boot_);
+  const auto held = boot_.nodes.held(base::Clock::now());
+  const std::string trouble = held ? held->text : "";
+  if (trouble != trouble_of_others_) say_phase("training", "{}", held ? trouble : "the other nodes work again");
   trouble_of_others_ = trouble;
-  say_phase("training", "{}", trouble.empty() ? "the other nodes work again" : trouble);
+  ended_for_others_ = held && held->lasting >= kBearFor;
+  return !ended_for_others_;
 }
 
-// Once a minute. False when a budget is used up.
+// Once a minute. False when the attempt is to end.
 bool Attempt::tick() {
   boot_.journal.tend();
   boot_.companions.tend(boot_.waiter);
-  say_trouble_of_others();
+  if (!boot_.nodes.told) tell_other_nodes(boot_);
   record_progress();
+  if (!others_go_on()) return false;
   if (budget_is_spent(boot_)) return false;
   // The first minute is written at once: what an attempt claims counts from then on, also after a kill.
   const bool first_minute = boot_.journal.history().attempt_seconds < policy::History::lasting_seconds;
@@ -219,6 +226,10 @@ policy::Decision Attempt::judge(const training::Ended& ended, bool killed_for_me
   if (ended.cut_off) failure.signature = failure.text = "the training was ended: its time budget is used up";
   if (ended.status.success() && !ended.stalled && !ended.cut_off)
     failure.text = "exit 0, but not done as --done-when says";
+  if (ended_for_others_) {
+    failure.cause = policy::Cause::kPreempted;
+    failure.text = "the training was ended: " + trouble_of_others_;
+  }
   facts.text = boot_.redactor.redact(failure.text);
   say_phase("training", "failed after {} s: {}", ended.lasted.count(), facts.text);
   boot_.look_at_gpus_again = true;
@@ -245,8 +256,6 @@ policy::Decision Attempt::run() {
   boot_.journal.keeper().mark_log(fmt::format("attempt {}, {:%Y-%m-%d %H:%M:%S} UTC", boot_.journal.memory().attempts,
                                               fmt::gmtime(std::time(nullptr))));
   const long kills_before = training::out_of_memory_kills();
-  tell_other_nodes(boot_, "");
-  say_trouble_of_others();
   const auto ended = training::supervise(boot_.waiter, plan());
   if (!ended && boot_.waiter.stop_signal() != 0) return boot_.journal.observe(policy::Preempted{});
   if (!ended) {
@@ -262,12 +271,22 @@ policy::Decision Attempt::run() {
   return judge(*ended, training::out_of_memory_kills() > kills_before);
 }
 
+// torchrun would wait for it, and be paid for.
+static std::optional<policy::Decision> hold_with_others(Boot& boot) {
+  look_at_other_nodes(boot);
+  const auto held = boot.nodes.held(base::Clock::now());
+  if (!held) return std::nullopt;
+  say_phase("training", "not begun: {}", held->text);
+  return boot.journal.observe(policy::Blocked{policy::Obstacle::kNodeHeld}, {.phase = "training", .text = held->text});
+}
+
 policy::Decision train(Boot& boot) {
   // What ended the attempt before may have been a GPU that is gone since.
   if (std::exchange(boot.look_at_gpus_again, false)) {
     const policy::Decision decision = check_gpus(boot);
     if (!std::holds_alternative<policy::Run>(decision)) return decision;
   }
+  if (const auto decision = hold_with_others(boot)) return *decision;
   return Attempt(boot).run();
 }
 
