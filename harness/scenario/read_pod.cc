@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "harness/scenario/sections.h"
 
@@ -170,7 +171,11 @@ void read_files(Reader& reader, const YAML::Node& node, std::vector<InitialFile>
   reader.each_entry(node, [&](const std::string& path, const YAML::Node& value) {
     InitialFile file;
     file.path = path;
-    if (path.empty() || path.front() != '/') reader.refuse(value, "must be an absolute path in the pod");
+    if (path.empty() || path.front() != '/') {
+      reader.refuse(value, "must be an absolute path in the pod");
+    } else if (std::filesystem::path(path).lexically_normal() != path || path.back() == '/') {
+      reader.refuse(value, "is no plain path", "Write it without \".\", \"..\", \"//\" and a \"/\" at its end.");
+    }
     if (value.IsScalar()) {
       file.content = reader.text(value);
     } else {

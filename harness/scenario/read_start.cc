@@ -73,6 +73,10 @@ const Section<Start>& start_section() {
 void read_start(Reader& reader, const YAML::Node& node, Start& start) {
   read_section(reader, node, start_section(), start);
   if (!node.IsMap()) return;
+  for (const std::string& word : start.command) {
+    if (word.find('\0') != std::string::npos)
+      return reader.refuse(node, "holds a zero byte, which no command line can have");
+  }
   const auto commands = std::count_if(node.begin(), node.end(), [](const auto& entry) {
     return !entry.first.IsScalar() || entry.first.Scalar() != "checkout";
   });

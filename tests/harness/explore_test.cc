@@ -500,6 +500,31 @@ TEST_F(ExploreProgram, WhatIsNoFileOfItsKindIsRefusedAtOnce) {
   EXPECT_THAT(simrun("replay folder.json"), HasSubstr("it is a folder"));
 }
 
+TEST_F(ExploreProgram, HostileTextsAreRefusedInWords) {
+  const std::string start = "name: x\nstart: {shell: \"true\"}\n";
+  const std::map<std::string, std::string> refusals{
+      {start + "files: {/../../tmp/planted: {content: x}}\n", "is no plain path"},
+      {"name: x\nstart: {shell: \"a\\0b\"}\n", "zero byte"},
+      {"name: " + std::string(200'000, '['), "not YAML"},
+      {"name: " + std::string(1000, '[') + std::string(1000, ']'), "not YAML"},
+      {start + "name: y\n", "twice"},
+      {start + "trainer: {steps: .nan}\n", "trainer.steps"},
+      {start + "trainer: {steps: 99999999999999999999}\n", "trainer.steps"},
+      {start + "timeline: [{when: {at: -5s}, do: kill-container}]\n", ".at"},
+      {start + "for-each: {a: [1, 2], b: &b [x, x, x, x, x, x, x, x, x, x], c: *b, d: *b, e: *b}\n", "makes more than"},
+      {"&r\nname: x\nstart: *r\n", "not a known key"}};
+  for (const auto& [text, why] : refusals) {
+    place("hostile.yaml", text);
+    EXPECT_THAT(simrun("check hostile.yaml"), AllOf(HasSubstr(why), HasSubstr("exit 3"))) << text.substr(0, 200);
+  }
+  place("deep.json", std::string(1'000'000, '[') + std::string(1'000'000, ']'));
+  EXPECT_THAT(simrun("merge deep.json"), AllOf(HasSubstr("nested too deeply"), HasSubstr("exit 3")));
+  place("wrong.json", "{\"search\": {\"seed\": []}}");
+  EXPECT_THAT(simrun("merge wrong.json"), HasSubstr("exit 3"));
+  place("wrong.json", R"({"scenario": "x", "variant": 3, "fault": {}})");
+  EXPECT_THAT(simrun("replay wrong.json"), HasSubstr("is no case"));
+}
+
 // Scenarios that are over at once: what is tested is who plays which.
 TEST_F(ExploreProgram, ShardsPlayedApartAreTogetherTheWhole) {
   place("many.yaml",

@@ -122,6 +122,21 @@ int run_explore(const std::vector<std::string>& words, const Settings& given) {
   return exit_status(search);
 }
 
+// No report of ours is nested so deeply; what is would use up the stack of whoever walks through it.
+static bool is_nested_too_deeply(const std::string& json) {
+  constexpr int kDepthMax = 200;
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char letter = json[i];
+    if (quoted && letter == '\\') ++i;
+    if (letter == '"') quoted = !quoted;
+    if (!quoted && (letter == '[' || letter == '{') && ++depth > kDepthMax) return true;
+    if (!quoted && (letter == ']' || letter == '}')) --depth;
+  }
+  return false;
+}
+
 int run_merge(const std::vector<std::string>& words, const Merger& merge_sweeps) {
   CLI::App app{"Joins the JSON reports of shards into one, and says what all of them together come to.",
                "simrun merge"};
@@ -136,6 +151,7 @@ int run_merge(const std::vector<std::string>& words, const Merger& merge_sweeps)
   for (const auto& path : paths) {
     auto text = scenario::read_input(path, "report", scenario::kReportBytesMax);
     if (!text) return complain(text.error().message());
+    if (is_nested_too_deeply(*text)) return complain(path + " is no JSON report of simrun: it is nested too deeply");
     reports.emplace_back(path, std::move(*text));
   }
   const bool of_sweeps = reports.front().second.starts_with('[');

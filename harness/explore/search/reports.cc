@@ -54,7 +54,7 @@ static base::Result<Merged> merge_results(const std::vector<std::pair<std::strin
   Json all = Json::array();
   for (const auto& [path, report] : reports) {
     if (!report.contains("results")) return base::fail(no_merge(path, "it is no report of scenarios, as others are"));
-    for (const Json& one : report["results"]) {
+    for (const Json& one : report.at("results")) {
       auto result = report::from_json(one.dump());
       if (!result) return base::fail(result.error());
       if (!seen.emplace(result->file, result->variant).second) {
@@ -74,40 +74,40 @@ static base::Result<Merged> merge_results(const std::vector<std::pair<std::strin
 }
 
 static base::Result<Merged> merge_searches(const std::vector<std::pair<std::string, Json>>& reports) {
-  Json whole = reports.front().second["search"];
+  Json whole = reports.front().second.at("search");
   std::vector<Json> worlds;
   bool cut_short = false;
   for (const auto& [path, report] : reports) {
     if (!report.contains("search")) return base::fail(no_merge(path, "it is no report of a search, as others are"));
-    const Json& search = report["search"];
-    if (search["seed"] != whole["seed"] || search["planned"] != whole["planned"]) {
+    const Json& search = report.at("search");
+    if (search.at("seed") != whole.at("seed") || search.at("planned") != whole.at("planned")) {
       return base::fail(no_merge(path, "it has another seed or another number of worlds than the first"));
     }
-    cut_short = cut_short || search["cut-short"].get<bool>();
-    worlds.insert(worlds.end(), search["worlds"].begin(), search["worlds"].end());
+    cut_short = cut_short || search.at("cut-short").get<bool>();
+    worlds.insert(worlds.end(), search.at("worlds").begin(), search.at("worlds").end());
   }
-  std::ranges::stable_sort(worlds, {}, [](const Json& world) { return world["number"].get<int>(); });
+  std::ranges::stable_sort(worlds, {}, [](const Json& world) { return world.at("number").get<int>(); });
   Merged merged;
   std::vector<std::pair<int, std::string>> digests;
   for (const Json& world : worlds) {
-    const int number = world["number"];
+    const int number = world.at("number");
     if (!digests.empty() && digests.back().first == number) {
       return base::fail(no_merge({}, fmt::format("world {} is in two reports", number)));
     }
-    digests.emplace_back(number, world["digest"]);
-    const auto standing = static_cast<Standing>(world["standing"].get<int>());
+    digests.emplace_back(number, world.at("digest"));
+    const auto standing = static_cast<Standing>(world.at("standing").get<int>());
     if (standing == Standing::kFailed) merged.exit_status = worst(merged.exit_status, 1);
     if (standing == Standing::kUnknown) merged.exit_status = worst(merged.exit_status, 2);
   }
   // What is missing was not looked at.
-  const int planned = whole["planned"];
+  const int planned = whole.at("planned");
   if (cut_short || static_cast<int>(worlds.size()) != planned) merged.exit_status = worst(merged.exit_status, 2);
   whole["cut-short"] = cut_short;
   whole["trace"] = digest_of(digests);
   whole["worlds"] = worlds;
   merged.json = Json{{"search", whole}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   merged.summary = fmt::format("{} reports, {} worlds of {}, seed {}, trace {}\n", reports.size(), worlds.size(),
-                               planned, whole["seed"].get<std::uint64_t>(), digest_of(digests).substr(0, 16));
+                               planned, whole.at("seed").get<std::uint64_t>(), digest_of(digests).substr(0, 16));
   return merged;
 }
 
