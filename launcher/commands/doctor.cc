@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "launcher/boot/phases/checkout_lock.h"
+#include "launcher/boot/phases/phases.h"
 #include "launcher/boot/pointer.h"
 #include "launcher/checkout/checkout.h"
 #include "launcher/commands/commands.h"
@@ -68,8 +69,7 @@ static boot::LockRequest lock_request(const fs::path& checkout, const config::Co
 int repair(const config::Invocation& invocation, const config::Environment& environment) {
   checkout::Request request;
   request.path = checkout_meant(invocation);
-  request.url = invocation.config.repo;
-  request.ref = invocation.config.ref;
+  boot::configure(request, invocation.config);
   request.deep = true;
   request.lock_trust = checkout::LockTrust::kAskProcesses;
   if (!invocation.json) request.say = [](const std::string& line) { fmt::print("{}\n", line); };

@@ -159,6 +159,27 @@ TEST_P(Logins, OwnAuthorityIsTrustedWhenItIsNamed) {
   EXPECT_TRUE(must_bring_up(wanted).cloned);
 }
 
+// The tool for people talks to the remote as a boot does.
+TEST_P(Logins, RepairTakesThemAndItsLimitToo) {
+  const Server server(world_.root, log());
+  Request wanted = request(server.url("private/remote.git"));
+  wanted.credentials.token_variable = "MY_TOKEN";
+  must_bring_up(wanted);
+  for (const auto& entry : fs::directory_iterator(world_.path / ".git/objects/pack")) fs::resize_file(entry, 20);
+  const std::string repair = std::string(PROJECT_BIN_DIR "/podlaunch repair ") + world_.path.string() +
+                             (GetParam() == Transport::kGit ? " --transport git" : "");
+  const Said refused = shell(repair + " --quarantine-max 10 --git-token-env MY_TOKEN");
+  EXPECT_NE(refused.status, 0);
+  EXPECT_THAT(refused.output, HasSubstr("--quarantine-max"));
+  const Said stranger = shell(repair + " --network-timeout 5s");
+  EXPECT_NE(stranger.status, 0);
+  EXPECT_THAT(stranger.output, HasSubstr("--git-token-env"));
+  const Said mended = shell(repair + " --git-token-env MY_TOKEN");
+  EXPECT_EQ(mended.status, 0) << mended.output;
+  EXPECT_TRUE(world_.fsck_is_clean()) << world_.fsck();
+  EXPECT_THAT(mended.output + stranger.output, Not(HasSubstr("right-token")));
+}
+
 TEST_P(Logins, NoSuchRepositoryAndNoSuchRefArePermanent) {
   const Server server(world_.root, log());
   Request wanted = request(server.url("open/no-such.git"));

@@ -12,11 +12,25 @@ namespace boot {
 
 // A clone of a large repository over a slow line; a line that stalls is noticed much earlier, within the call.
 static constexpr base::Seconds kDeadline{2 * 3600};
+
+void configure(checkout::Request& request, const config::Config& config) {
+  request.url = config.repo;
+  request.ref = config.ref;
+  request.transport =
+      config.transport == config::Transport::kGit ? checkout::Transport::kGit : checkout::Transport::kLibgit2;
+  request.history_depth = config.depth.value_or(0);
+  request.credentials.token_variable = config.git_token_variable;
+  request.credentials.ssh_key = config.ssh_key;
+  request.credentials.ssh_known_hosts = config.ssh_known_hosts;
+  request.credentials.netrc = config.netrc;
+  request.credentials.ca_bundle = config.ca_bundle;
+  request.network_stall_limit = config.network_timeout;
+  request.quarantine_bytes_max = config.quarantine_max;
+}
+
 checkout::Request checkout_request(const Boot& boot) {
   const config::Config& config = boot.config;
   checkout::Request request;
-  request.url = config.repo;
-  request.ref = config.ref;
   request.path = config.checkout;
   switch (config.update) {
     case config::UpdateMode::kAlways:
@@ -34,16 +48,7 @@ checkout::Request checkout_request(const Boot& boot) {
   }
   const bool set_aside = config.local_changes == config::LocalChanges::kSetAside;
   request.local_changes = set_aside ? checkout::LocalChanges::kSetAside : checkout::LocalChanges::kKeep;
-  request.transport =
-      config.transport == config::Transport::kGit ? checkout::Transport::kGit : checkout::Transport::kLibgit2;
-  request.history_depth = config.depth.value_or(0);
-  request.credentials.token_variable = config.git_token_variable;
-  request.credentials.ssh_key = config.ssh_key;
-  request.credentials.ssh_known_hosts = config.ssh_known_hosts;
-  request.credentials.netrc = config.netrc;
-  request.credentials.ca_bundle = config.ca_bundle;
-  request.network_stall_limit = config.network_timeout;
-  request.quarantine_bytes_max = config.quarantine_max;
+  configure(request, config);
   const ledger::Memory& memory = boot.journal.memory();
   request.run_has_checkpoint = !memory.best_checkpoint.empty() || !boot.checkpoints.resume_from.empty();
   request.run_was_updated = memory.attempts > 0;

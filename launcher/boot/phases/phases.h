@@ -21,6 +21,8 @@ policy::Decision begin_boot(Boot& boot);
 
 // How the checkout is to be brought up, as configured.
 checkout::Request checkout_request(const Boot& boot);
+// The part of it that needs no run: how the remote is talked to, and how much is kept.
+void configure(checkout::Request& request, const config::Config& config);
 
 policy::Decision check_gpus(Boot& boot);
 policy::Decision bring_up_checkout(Boot& boot);
