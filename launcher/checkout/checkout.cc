@@ -80,9 +80,11 @@ class BringUp {
     look();
     if (auto ready = make_usable(); !ready) return base::fail(ready.error());
     auto moved = move_on();
-    // A quick look reads no files' contents: what is in the way of an update is looked for, and mended, only now.
-    if (!moved && moved.error().code == base::ErrorCode::kDamaged && !workshop_.scene.deep() && can_write_) {
-      workshop_.scene.depth = Depth::kDeep;
+    // A quick look reads no files' contents, and a deep one believes a pack whose checksum is right: what is in the way
+    // of an update is looked for, and mended, only now.
+    if (!moved && moved.error().code == base::ErrorCode::kDamaged && workshop_.scene.depth != Depth::kFull &&
+        can_write_) {
+      workshop_.scene.depth = Depth::kFull;
       look();
       if (auto ready = make_usable(); !ready) return base::fail(ready.error());
       moved = move_on();

@@ -433,8 +433,9 @@ base::Result<bool> finish_interrupted_move(Workshop& workshop) {
     move.to = *to_id;
     // What is neither old nor new by now was changed after the kill; it stays.
     const auto moved = move_work_tree(workshop, move, Collisions::kSkip);
-    // After a quick look the objects may be mended yet, and the move finished then.
-    const bool hopeless = !moved && moved.error().code == base::ErrorCode::kDamaged && workshop.scene.deep();
+    // Unless all has been looked at, the objects may be mended yet, and the move finished then.
+    const bool hopeless =
+        !moved && moved.error().code == base::ErrorCode::kDamaged && workshop.scene.depth == Depth::kFull;
     if (!moved && !hopeless) return base::fail(moved.error());
     if (moved && moved->moved) workshop.did("Finished an update that was cut off.");
   }

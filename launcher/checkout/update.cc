@@ -349,8 +349,9 @@ base::Result<UpdateReport> update(Workshop& workshop, const Request& request, co
       report.upstream_reached = true;
       report.findings.push_back(make_finding(kBranchGoneUpstream, workshop.remote.ref, fetched.error().detail));
     }
-    // A quick look has not seen it, and a deep one will; what even that does not find is no reason not to train.
-    if (fetched.error().code == base::ErrorCode::kDamaged && !workshop.scene.deep()) return base::fail(fetched.error());
+    // No look has seen it, and a full one will; what even that does not find is no reason not to train.
+    const bool looked_all_over = workshop.scene.depth == Depth::kFull;
+    if (fetched.error().code == base::ErrorCode::kDamaged && !looked_all_over) return base::fail(fetched.error());
     workshop.warn(fmt::format("No update: {}", fetched.error().message()));
     return report;
   }

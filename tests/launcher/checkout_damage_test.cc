@@ -10,6 +10,7 @@
 #include <random>
 
 #include "damage.h"
+#include "launcher/checkout/objects/sha1.h"
 #include "lived_in.h"
 
 namespace checkout {
@@ -163,6 +164,47 @@ TEST_F(UpdateOverACutOffBlob, MendsWhatItGoesBackTo) {
   cut_off("HEAD~1:train.py");
   world_.commit_upstream("train.py", longer_, "longer again");
   expect_updated_to(longer_);
+}
+
+// The last 20 bytes made the SHA-1 of the others again.
+void sign(std::string& bytes) {
+  Sha1 hash;
+  hash.add(bytes.data(), bytes.size() - GIT_OID_RAWSZ);
+  const git_oid sum = hash.finish();
+  bytes.replace(bytes.size() - GIT_OID_RAWSZ, GIT_OID_RAWSZ, reinterpret_cast<const char*>(sum.id), GIT_OID_RAWSZ);
+}
+
+// Bits flipped in a pack whose every checksum is right: a deep look believes it, and an update does not.
+TEST(DeepBoot, MendsAnObjectInAPackThatWasSignedAnew) {
+  LivedIn world(Storage::kPacked);
+  write_file(world.path / "README.md", "MARK of a readme\n");
+  const Damager damager(world.path);
+  const auto pack = damager.locate("pack:");
+  ASSERT_TRUE(pack);
+  const fs::path index = fs::path(*pack).replace_extension(".idx");
+  const std::string blob = World::trimmed(world.git("rev-parse HEAD:README.md"));
+  const auto offset = std::stoul(
+      World::trimmed(World::must("git show-index < " + index.string() + " | grep " + blob + " | cut -d' ' -f1")));
+  for (const fs::path& file : {fs::path(*pack), index})
+    fs::permissions(file, fs::perms::owner_write, fs::perm_options::add);
+  std::string bytes = read_text(*pack);
+  bytes[offset + 6] = static_cast<char>(bytes[offset + 6] ^ 0x55);
+  sign(bytes);
+  std::string index_bytes = read_text(index);
+  const std::size_t named = index_bytes.size() - 2 * GIT_OID_RAWSZ;
+  index_bytes.replace(named, GIT_OID_RAWSZ, bytes.substr(bytes.size() - GIT_OID_RAWSZ));
+  sign(index_bytes);
+  write_file(*pack, bytes);
+  write_file(index, index_bytes);
+  ASSERT_FALSE(world.fsck_is_clean());
+  Request request = deep_request(world);
+  request.local_changes = LocalChanges::kSetAside;
+  const auto outcome = bring_up(request);
+  ASSERT_TRUE(outcome) << describe(outcome);
+  EXPECT_TRUE(found(*outcome, "pack-damaged")) << describe(outcome);
+  EXPECT_EQ(outcome->commit, world.tip()) << describe(outcome);
+  EXPECT_TRUE(world.fsck_is_clean()) << world.fsck() << describe(outcome);
+  EXPECT_EQ(world.lost(), std::set<std::string>()) << describe(outcome);
 }
 
 TEST(QuickBoot, MendsATreeThatIsCutOffBeforeItSetsChangesAside) {
