@@ -171,7 +171,9 @@ void look_at_other_nodes(Boot& boot) {
     return all.dump(-1, ' ', false, json::error_handler_t::replace);
   });
   if (!answer) return;
-  for (const json& seen : json::parse(*answer)) {
+  const json all = json::parse(*answer, nullptr, false);
+  if (!all.is_array()) return;
+  for (const json& seen : all) {
     boot.nodes.see(seen["rank"].get<int>(), sight_from(seen), base::Clock::now());
   }
 }
