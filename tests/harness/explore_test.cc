@@ -257,11 +257,14 @@ TEST(Justify, AFinishedRunNeedsNoCheckoutInANewContainer) {
 
 TEST(Justify, WhereEveryAttemptFailsAnOlderCheckpointMayBeTried) {
   auto result = ended(scenario::Outcome::kHeld);
-  result.findings.push_back({"training-resumes", oracle::Judgement::kFail, "began at step 20"});
+  result.findings.push_back(
+      {"training-resumes", oracle::Judgement::kFail, "began at step 20, although a checkpoint lay"});
   Scenario scenario = with(scenario::TrainerFault{});
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed);
   scenario.timeline.front().when.every = true;
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kGood);
+  result.findings.back().text = "the weights differ";
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed);
 }
 
 // --- Making smaller ------------------------------------------------------------------------------------------------

@@ -217,9 +217,10 @@ static bool excused(const scenario::Scenario& scenario, const pod::WorldRecord& 
   if (finding.subject != "training-resumes") return false;
   return std::ranges::any_of(scenario.timeline, [&](const scenario::TimelineEntry& entry) {
     // Where every attempt fails in the same way, the checkpoint before the newest is tried, too.
-    const bool fails_each_time = std::holds_alternative<scenario::TrainerFault>(entry.action) && entry.when.every;
-    return std::holds_alternative<scenario::FileDamage>(entry.action) ||
-           (fails_each_time && record.outcome != Outcome::kCompleted);
+    const bool fails_again =
+        std::holds_alternative<scenario::TrainerFault>(entry.action) && (entry.when.every || entry.when.attempt);
+    const bool older_checkpoint = finding.text.find("although a checkpoint") != std::string::npos;
+    return std::holds_alternative<scenario::FileDamage>(entry.action) || (fails_again && older_checkpoint);
   });
 }
 
