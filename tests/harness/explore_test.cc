@@ -116,9 +116,11 @@ TEST(Justify, DamageThatNoBootSawIsNobodysToMend) {
   result.record.boots.emplace_back();
   result.record.boots.back().start = std::chrono::seconds(60);
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed);
-  result.record.attempts.push_back({.start = std::chrono::seconds(10), .finished = true});
+  result.record.boots.front().number = 1;
+  result.record.boots.back().number = 2;
+  result.record.attempts.push_back({.boot = 1, .start = std::chrono::seconds(55), .finished = true});
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kGood) << "a finished run needs no checkout";
-  result.record.attempts.back().start = std::chrono::seconds(70);
+  result.record.attempts.back().boot = 2;
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed);
 }
 

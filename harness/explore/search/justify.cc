@@ -168,7 +168,10 @@ static std::string complaint(const scenario::Scenario& scenario, std::optional<O
 static bool is_damaged_last(const pod::WorldRecord& record) {
   if (record.boots.empty()) return false;
   const bool finished = !record.attempts.empty() && record.attempts.back().finished;
-  const scenario::Duration last_look = finished ? record.attempts.back().start : record.boots.back().start;
+  scenario::Duration last_look = record.boots.back().start;
+  for (const auto& boot : record.boots) {
+    if (finished && boot.number == record.attempts.back().boot) last_look = boot.start;
+  }
   return std::ranges::any_of(record.events, [&](const pod::Event& event) {
     return event.kind == pod::EventKind::kFault && event.text.starts_with("damage to .git") && event.at > last_look;
   });
