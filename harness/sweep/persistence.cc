@@ -6,8 +6,7 @@
 
 namespace sweep {
 
-// Up to this many choices all are made; of more, the extremes and this many others.
-static constexpr double kExhaustiveMax = 16;
+// Where not all choices are made: the extremes and this many others.
 static constexpr int kDrawn = 4;
 
 std::string_view name(ModelKind kind) {
@@ -31,6 +30,10 @@ std::optional<ModelKind> find_model(std::string_view text) {
     if (name(kind) == text) return kind;
   }
   return std::nullopt;
+}
+
+static std::uint64_t length_of(const Node* file) {
+  return file != nullptr && file->content ? file->content->bytes.size() : 0;
 }
 
 static void change_names(const Op& op, bool keep_old, Image& image) {
@@ -71,14 +74,6 @@ void PersistenceModel::note(const Op& op, const Image& now) {
       break;
     }
     case OpKind::kRename:
-      if (op.replaced != 0 && (kind_ == ModelKind::kExt4Ordered || kind_ == ModelKind::kBtrfs)) {
-        const auto pending = bytes_.find(op.node);
-        if (pending != bytes_.end()) {
-          pending->second.at_rename = now.find(op.node)->content;
-          pending->second.rename_index = index;
-        }
-      }
-      [[fallthrough]];
     case OpKind::kLink:
     case OpKind::kRemove:
     case OpKind::kDress:
@@ -86,21 +81,26 @@ void PersistenceModel::note(const Op& op, const Image& now) {
       break;
     case OpKind::kWrite:
     case OpKind::kTruncate: {
-      PendingBytes& pending = bytes_[op.node];
-      const Node* sure = certain_.find(op.node);
-      if (op.kind == OpKind::kTruncate && pending.ops.empty() && sure != nullptr && sure->content &&
-          !sure->content->bytes.empty())
-        pending.truncated = true;
+      const auto [found, first] = bytes_.try_emplace(op.node);
+      PendingBytes& pending = found->second;
+      if (first) pending.length = length_of(certain_.find(op.node));
+      const std::uint64_t end = op.kind == OpKind::kTruncate ? op.size : op.offset + op.bytes.size();
+      // To write over what is there leaves the journal nothing to commit, often not even a time.
+      if (op.kind == OpKind::kTruncate || end > pending.length) {
+        changed_since_sync_.insert(op.node);
+        pending.length = end;
+      }
+      if (op.kind == OpKind::kTruncate) pending.shortest = std::min(op.size, pending.shortest.value_or(op.size));
       pending.ops.push_back(op);
       pending.last_index = index;
-      break;
+      return;
     }
     case OpKind::kSync:
     case OpKind::kSyncDisk:
       note_sync(op, now);
       return;
     case OpKind::kClose:
-      note_close(op, now);
+      if (kind_ == ModelKind::kNetworkVolume) keep_bytes(op.node, now);
       return;
     case OpKind::kReplace:
     case OpKind::kMount:
@@ -132,16 +132,6 @@ void PersistenceModel::keep_names(Matches matches) {
       continue;
     }
     change_names(pending.op, /*keep_old=*/false, certain_);
-    // The rename has written the bytes that it found.
-    const auto bytes = bytes_.find(pending.op.node);
-    if (bytes != bytes_.end() && bytes->second.at_rename && bytes->second.rename_index == pending.index) {
-      certain_.find(pending.op.node)->content = bytes->second.at_rename;
-      if (bytes->second.last_index < pending.index) {
-        bytes_.erase(bytes);
-      } else {
-        bytes->second.at_rename.reset();
-      }
-    }
   }
   names_ = std::move(rest);
 }
@@ -171,13 +161,14 @@ void PersistenceModel::note_sync(const Op& op, const Image& now) {
     return keep_names(on_disk);
   }
   keep_bytes(op.node, now);
-  const bool changed = changed_since_sync_.erase(op.node) != 0;
   switch (kind_) {
     case ModelKind::kExt4Ordered: {
       const bool folder_changed = std::ranges::any_of(names_, [&](const PendingName& pending) {
         return pending.op.place.folder == op.node || pending.op.second.folder == op.node;
       });
-      if (changed || folder_changed) keep_names(on_disk);
+      if (!changed_since_sync_.contains(op.node) && !folder_changed) return;
+      keep_names(on_disk);
+      changed_since_sync_.clear();  // what is committed needs no second commit, also where bytes are still missing
       return;
     }
     case ModelKind::kBtrfs:
@@ -198,60 +189,46 @@ void PersistenceModel::note_sync(const Op& op, const Image& now) {
   }
 }
 
-void PersistenceModel::note_close(const Op& op, const Image& now) {
-  if (kind_ == ModelKind::kNetworkVolume) return keep_bytes(op.node, now);
-  const auto pending = bytes_.find(op.node);
-  if (kind_ == ModelKind::kExt4Ordered && pending != bytes_.end() && pending->second.truncated)
-    keep_bytes(op.node, now);
-}
-
-std::vector<PersistenceModel::Tail> PersistenceModel::tails() const {
-  switch (kind_) {
-    case ModelKind::kProcessKill:
-      return {Tail::kThere};
-    case ModelKind::kExt4Ordered:
-    case ModelKind::kReorderAll:
-      return {Tail::kThere, Tail::kLost, Tail::kZeros, Tail::kTorn};
-    case ModelKind::kBtrfs:
-    case ModelKind::kNetworkVolume:
-      return {Tail::kThere, Tail::kLost, Tail::kTorn};
-  }
-  return {};
+std::vector<PersistenceModel::Tail> PersistenceModel::tails(NodeId node) const {
+  if (kind_ == ModelKind::kProcessKill) return {Tail::kThere};
+  std::vector<Tail> result{Tail::kThere, Tail::kLost, Tail::kTorn};
+  if (kind_ == ModelKind::kExt4Ordered || kind_ == ModelKind::kReorderAll) result.push_back(Tail::kZeros);
+  if (bytes_.at(node).shortest) result.push_back(Tail::kShortened);
+  return result;
 }
 
 Image PersistenceModel::build(const Choice& choice, const Image& now) const {
   Image image = certain_;
-  std::set<std::size_t> kept;
   for (std::size_t i = 0; i < names_.size(); ++i) {
-    if (choice.names[i] == 0) continue;
-    kept.insert(names_[i].index);
-    change_names(names_[i].op, choice.names[i] == 2, image);
+    if (choice.names[i] != 0) change_names(names_[i].op, choice.names[i] == 2, image);
   }
   for (const auto& [id, tail] : choice.tails) {
     Node* node = image.find(id);
     const Node* current = now.find(id);
     if (node == nullptr || current == nullptr) continue;
     const PendingBytes& pending = bytes_.at(id);
-    std::size_t first = 0;
-    if (pending.at_rename && kept.contains(pending.rename_index)) {
-      node->content = pending.at_rename;
-      first = pending.ops.size();  // those that came before; later ones are few, and count as lost
-      if (tail == Tail::kThere) node->content = current->content;
-      continue;
-    }
-    if (tail == Tail::kThere) {
-      node->content = current->content;
-      node->modified = current->modified;
-    } else if (tail == Tail::kZeros) {
-      const std::string& sure = node->content ? node->content->bytes : "";
-      const std::size_t size = current->content ? current->content->bytes.size() : 0;
-      if (size > sure.size()) set_size(*node, size, current->modified);
-    } else if (tail == Tail::kTorn) {
-      const std::size_t half = pending.ops.size() / 2;
-      for (; first < half; ++first) apply(pending.ops[first], image);
-      Op torn = pending.ops[half];
-      torn.bytes.resize(torn.bytes.size() / 2);
-      apply(torn, image);
+    switch (tail) {
+      case Tail::kLost:
+        break;
+      case Tail::kThere:
+        node->content = current->content;
+        node->modified = current->modified;
+        break;
+      case Tail::kShortened:
+      case Tail::kZeros:
+        if (pending.shortest && *pending.shortest < length_of(node))
+          set_size(*node, *pending.shortest, current->modified);
+        if (tail == Tail::kZeros && length_of(current) > length_of(node))
+          set_size(*node, length_of(current), current->modified);
+        break;
+      case Tail::kTorn: {
+        const std::size_t half = pending.ops.size() / 2;
+        for (std::size_t i = 0; i < half; ++i) apply(pending.ops[i], image);
+        Op torn = pending.ops[half];
+        torn.bytes.resize(torn.bytes.size() / 2);
+        apply(torn, image);
+        break;
+      }
     }
   }
   return image;
@@ -273,7 +250,7 @@ bool PersistenceModel::keeps_fresh(const Choice& choice, std::size_t first_fresh
   });
 }
 
-Images PersistenceModel::images(const Image& now, std::size_t fresh, std::uint64_t seed) const {
+Images PersistenceModel::images(const Image& now, std::size_t fresh, std::uint64_t seed, double exhaustive_max) const {
   Images result;
   if (kind_ == ModelKind::kProcessKill) {
     result.images.push_back(now);
@@ -283,7 +260,6 @@ Images PersistenceModel::images(const Image& now, std::size_t fresh, std::uint64
   const std::size_t first_fresh = count_ - fresh;
   const bool prefix = kind_ == ModelKind::kExt4Ordered;
   const int ways = kind_ == ModelKind::kReorderAll ? 3 : 2;
-  const auto all_tails = tails();
   std::set<std::uint64_t> seen;
   const auto add = [&](const Choice& choice) {
     if (!keeps_fresh(choice, first_fresh)) return;
@@ -296,7 +272,7 @@ Images PersistenceModel::images(const Image& now, std::size_t fresh, std::uint64
   if (!prefix) {
     for (const auto& pending : names_) result.possible *= pending.op.kind == OpKind::kRename ? ways : 2;
   }
-  for (std::size_t i = 0; i < bytes_.size(); ++i) result.possible *= static_cast<double>(all_tails.size());
+  for (const auto& [node, pending] : bytes_) result.possible *= static_cast<double>(tails(node).size());
 
   // A number is a choice: its digits, in mixed bases.
   const auto choose = [&](const std::function<int(int)>& digit) {
@@ -308,11 +284,13 @@ Images PersistenceModel::images(const Image& now, std::size_t fresh, std::uint64
       for (std::size_t i = 0; i < names_.size(); ++i)
         choice.names[i] = digit(names_[i].op.kind == OpKind::kRename ? ways : 2);
     }
-    for (auto& [node, tail] : choice.tails)
-      tail = all_tails[static_cast<std::size_t>(digit(static_cast<int>(all_tails.size())))];
+    for (auto& [node, tail] : choice.tails) {
+      const std::vector<Tail> all = tails(node);
+      tail = all[static_cast<std::size_t>(digit(static_cast<int>(all.size())))];
+    }
     return choice;
   };
-  if (result.possible <= kExhaustiveMax) {
+  if (result.possible <= exhaustive_max) {
     for (int number = 0; number < static_cast<int>(result.possible); ++number) {
       int rest = number;
       add(choose([&rest](int base) {
@@ -342,7 +320,7 @@ Images PersistenceModel::images(const Image& now, std::size_t fresh, std::uint64
   add(everything(1, Tail::kThere));
   add(mostly(0, Tail::kLost));
   add(mostly(1, Tail::kLost));
-  if (std::ranges::count(all_tails, Tail::kZeros) != 0) add(mostly(1, Tail::kZeros));
+  if (kind_ == ModelKind::kExt4Ordered || kind_ == ModelKind::kReorderAll) add(mostly(1, Tail::kZeros));
   std::mt19937_64 random(mix(seed, mix(count_, static_cast<std::uint64_t>(kind_))));
   for (int drawn = 0; drawn < kDrawn; ++drawn)
     add(choose([&random](int base) { return static_cast<int>(random() % static_cast<std::uint64_t>(base)); }));

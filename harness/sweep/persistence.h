@@ -5,26 +5,29 @@
 //
 //   process-kill    nothing is lost: the page cache survives, as it does when only processes die
 //   ext4-ordered    names change in the order of the journal, so a prefix of their changes survives; any fsync commits
-//   the
-//                   journal of its disk; a file's bytes since its last fsync may be missing, be zeros, or be there in
-//                   part; a rename over an existing name, and a close after a truncation, write the bytes first
+//                   the journal of its disk; a file's bytes since its last fsync may be missing, be zeros, or be there
+//                   in part
 //   btrfs           each change of a name may be lost for itself; fsync of a file keeps its bytes, its names and the
-//                   folders above them; a rename over an existing name writes the bytes first
+//                   folders above them
 //   reorder-all     what POSIX promises and no more: fsync of a file keeps its bytes, fsync of a folder its names;
-//   bytes
-//                   may be zeros, and a rename may leave the old name beside the new one
+//                   bytes may be zeros, and a rename may leave the old name beside the new one
 //   network-volume  names change at once; a file's bytes are certain once it was synced or closed
+//
+// A rename over an existing name, or a close after a truncation, makes no bytes certain in any of them. ext4 and btrfs
+// start to write those bytes then (the latter has waited for them until Linux 3.17), but a commit does not wait for
+// them: such a file can be empty or zeros. tests/harness/reality_test.cc has seen both.
 //
 // The choices are the product of what may happen to each name and each file. Where there are few all are made; where
 // there are many the extremes (all lost, all there, names without bytes) and a seeded handful. A cut one change later
 // that loses this very change leaves nothing new, so the last change is always among what survives.
 //
-// Not covered by any model: sectors that return errors or other files' bytes, disks that lie about flushes, a file
-// system that does not mount any more, order between two disks, and what was on the disk before the world began, which
-// counts as certain.
+// Not covered by any model: of several changes of one file without an fsync, others than all, none and half of them;
+// sectors that return errors or other files' bytes, disks that lie about flushes, a file system that does not mount any
+// more, order between two disks, and what was on the disk before the world began, which counts as certain.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -53,8 +56,9 @@ class PersistenceModel {
 
   // The next op of the log; `now` is the image with it applied.
   void note(const Op& op, const Image& now);
-  // What a cut now may leave; `fresh` is the number of ops at the end of the log that must be among what survives.
-  Images images(const Image& now, std::size_t fresh, std::uint64_t seed) const;
+  // What a cut now may leave; `fresh` is the number of ops at the end of the log that must be among what survives. Up
+  // to `exhaustive_max` choices all are made.
+  Images images(const Image& now, std::size_t fresh, std::uint64_t seed, double exhaustive_max = 16) const;
 
   ModelKind kind() const { return kind_; }
 
@@ -68,23 +72,21 @@ class PersistenceModel {
   struct PendingBytes {
     std::vector<Op> ops;
     std::size_t last_index = 0;
-    SharedContent at_rename;       // what it held when it was renamed over another name
-    std::size_t rename_index = 0;  // which keeps those bytes if it is kept itself
-    bool truncated = false;        // from a length that was certain
+    std::uint64_t length = 0;               // of the file, with these
+    std::optional<std::uint64_t> shortest;  // that a truncation made it
   };
-  enum class Tail { kLost, kThere, kZeros, kTorn };
+  enum class Tail { kLost, kThere, kZeros, kTorn, kShortened };
   struct Choice {
     std::vector<int> names;  // 0 lost, 1 kept, 2 kept with the old name beside it
     std::map<NodeId, Tail> tails;
   };
 
   void note_sync(const Op& op, const Image& now);
-  void note_close(const Op& op, const Image& now);
   void keep_bytes(NodeId node, const Image& now);
   template <class Matches>
   void keep_names(Matches matches);
   void keep_names_of(NodeId node);
-  std::vector<Tail> tails() const;
+  std::vector<Tail> tails(NodeId node) const;
   Image build(const Choice& choice, const Image& now) const;
   Choice everything(int names, Tail tail) const;
   bool keeps_fresh(const Choice& choice, std::size_t first_fresh) const;
