@@ -123,6 +123,22 @@ void PersistenceModel::keep_bytes(NodeId node, const Image& now) {
   bytes_.erase(pending);
 }
 
+static const Place& place_of(const Op& op) {
+  return op.kind == OpKind::kRename ? op.second : op.place;
+}
+
+// A name that is kept as it is now does not go back to what it led to before.
+void PersistenceModel::supersede(const Op& kept, std::vector<PendingName>& earlier) {
+  if (kept.kind == OpKind::kDress) return;
+  std::erase_if(earlier, [&](PendingName& pending) {
+    Op& op = pending.op;
+    if (op.kind == OpKind::kDress || op.kind == OpKind::kRemove || place_of(op) != place_of(kept)) return false;
+    if (op.kind != OpKind::kRename) return true;
+    op.kind = OpKind::kRemove;  // it has still left its old name
+    return false;
+  });
+}
+
 template <class Matches>
 void PersistenceModel::keep_names(Matches matches) {
   std::vector<PendingName> rest;
@@ -132,6 +148,7 @@ void PersistenceModel::keep_names(Matches matches) {
       continue;
     }
     change_names(pending.op, /*keep_old=*/false, certain_);
+    supersede(pending.op, rest);
   }
   names_ = std::move(rest);
 }

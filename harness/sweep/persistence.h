@@ -83,6 +83,7 @@ class PersistenceModel {
 
   void note_sync(const Op& op, const Image& now);
   void keep_bytes(NodeId node, const Image& now);
+  static void supersede(const Op& kept, std::vector<PendingName>& earlier);
   template <class Matches>
   void keep_names(Matches matches);
   void keep_names_of(NodeId node);

@@ -65,6 +65,13 @@ class Persistence : public testing::Test {
     op.replaced = now_.look_up(op.second);
     note(op);
   }
+  void link(NodeId node, const std::string& name) {
+    Op op;
+    op.kind = OpKind::kLink;
+    op.place = {1, name};
+    op.node = node;
+    note(op);
+  }
   void remove(const std::string& name) {
     Op op;
     op.kind = OpKind::kRemove;
@@ -221,6 +228,23 @@ TEST_F(Persistence, TheNewestChangeIsAlwaysAmongWhatSurvives) {
       for (const Image& image : model.images(now_, 1, seed).images) EXPECT_NE(image.look_up("/b"), 0U);
     }
   }
+}
+
+// libgit2 links an index that is new and renames over one that is there.
+TEST_F(Persistence, AnEarlierChangeOfANameDoesNotComeBackOnceALaterOneIsSynced) {
+  watch();
+  link(create("lock", "one!"), "index");
+  remove("lock");
+  create("lock", "two!");
+  rename("lock", "index");
+  const NodeId last = create("lock", "new!");
+  rename("lock", "index");
+  call(OpKind::kSync, last);
+  EXPECT_THAT(left(ModelKind::kBtrfs, "index"), ElementsAre("new!"));
+  call(OpKind::kSync, 1);
+  EXPECT_THAT(left(ModelKind::kBtrfs, "index"), ElementsAre("new!"));
+  EXPECT_THAT(left(ModelKind::kReorderAll, "index"), ElementsAre("new!"));
+  EXPECT_THAT(left(ModelKind::kBtrfs, "lock"), ElementsAre("-"));
 }
 
 }  // namespace
