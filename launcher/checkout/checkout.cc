@@ -141,6 +141,10 @@ class BringUp {
   // Afterwards there is a checkout that training can use, or there is an error that says why not.
   base::Result<void> make_usable() {
     if (const Finding* held = first_of(survey_, {kHeldLock})) return base::fail(busy(*held));
+    if (const Finding* other = first_of(survey_, {kBareRepository, kLinkedWorkTree})) {
+      return base::fail(base::invalid_input(request_.path.string() + ": " + other->what,
+                                            "Name a checkout of its own; `git clone` makes one."));
+    }
     if (!can_write_) return use_read_only();
     if (first_of(survey_, {kUnsupportedExtension, kWorktreeExtension})) return use_unsupported();
     if (const Finding* link = first_of(survey_, {kCheckoutIsLink})) {

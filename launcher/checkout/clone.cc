@@ -44,6 +44,10 @@ base::Error step_error(int code, const std::string& step, const fs::path& path) 
 
 // A repository with the remote set up and everything fetched; no branch and no files yet.
 base::Result<Upstream> make_repository(Workshop& workshop, const fs::path& work_tree) {
+  if (workshop.remote.url.empty()) {
+    return base::fail(base::invalid_input("there is no repository address for " + workshop.scene.work_tree.string(),
+                                          "Name one with --repo and --ref."));
+  }
   git_repository_init_options options = GIT_REPOSITORY_INIT_OPTIONS_INIT;
   options.flags = GIT_REPOSITORY_INIT_MKPATH;
   git_repository* made = nullptr;

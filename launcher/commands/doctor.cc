@@ -48,7 +48,8 @@ int doctor(const config::Invocation& invocation) {
   }
   for (const checkout::Finding& finding : survey->findings) print(finding);
   fmt::print("{}: {}\n", path.string(),
-             !survey->sound()                   ? "not sound; `podlaunch repair` mends it and keeps everything of yours"
+             !survey->looked_into && !survey->wants_treatment() ? "not judged; see above"
+             : !survey->sound()                 ? "not sound; `podlaunch repair` mends it and keeps everything of yours"
              : depth == checkout::Depth::kQuick ? "sound at a quick look; --deep looks closer"
                                                 : "sound");
   return survey->sound() ? 0 : 3;

@@ -390,6 +390,87 @@ TEST(Checkout, RefusesWhatCannotBeUsed) {
   EXPECT_EQ(code([](Request& r) { r.ref = "no-such-branch"; }), std::string(base::name(base::ErrorCode::kNotFound)));
 }
 
+// What is no checkout of its own is told apart from damage, and nothing in it is touched.
+class NotACheckoutOfItsOwn : public testing::Test {
+ protected:
+  std::string everything() const {
+    return World::must("cd " + world_.root.string() +
+                       " && find . -path ./disk/.podlaunch -prune -o -type f -print | sort | xargs -d '\\n' sha1sum");
+  }
+  void expect_told(FindingKind kind, base::ErrorCode code) const {
+    const std::string before = everything();
+    for (const Depth depth : {Depth::kQuick, Depth::kFull}) {
+      const auto looked = survey(world_.path, depth);
+      ASSERT_TRUE(looked);
+      EXPECT_TRUE(looked->has(kind));
+      EXPECT_EQ(looked->findings.size(), 1U) << to_json(*looked);
+      EXPECT_FALSE(looked->sound());
+      EXPECT_FALSE(looked->wants_treatment());
+    }
+    const auto repaired = repair(world_.request());
+    const auto booted = bring_up(world_.request());
+    ASSERT_FALSE(repaired);
+    ASSERT_FALSE(booted);
+    EXPECT_EQ(repaired.error().code, code) << repaired.error().message();
+    EXPECT_EQ(booted.error().code, code) << booted.error().message();
+    EXPECT_NE(repaired.error().remedy, "");
+    EXPECT_EQ(everything(), before);
+  }
+
+  const World world_;
+};
+
+TEST_F(NotACheckoutOfItsOwn, WorkTreeOfAnotherRepository) {
+  World::must("git -C " + world_.author.string() + " worktree add -q " + world_.path.string() + " -b other");
+  expect_told(FindingKind::kLinkedWorkTree, base::ErrorCode::kInvalidInput);
+}
+
+TEST_F(NotACheckoutOfItsOwn, BareRepository) {
+  World::must("git clone -q --bare " + world_.remote.string() + " " + world_.path.string());
+  expect_told(FindingKind::kBareRepository, base::ErrorCode::kInvalidInput);
+}
+
+TEST_F(NotACheckoutOfItsOwn, LongerIds) {
+  World::must("git init -q --object-format=sha256 " + world_.path.string() + " && cd " + world_.path.string() +
+              " && echo a > a && git add a && git commit -qm one && echo b > a && git commit -qam two");
+  expect_told(FindingKind::kUnsupportedExtension, base::ErrorCode::kUnsupported);
+}
+
+// As git 2.45 and later make it; the git that is here cannot.
+TEST_F(NotACheckoutOfItsOwn, ReferencesInATable) {
+  must_bring_up(world_.request());
+  world_.git("config core.repositoryformatversion 1");
+  world_.git("config extensions.refstorage reftable");
+  fs::remove_all(world_.path / ".git/refs");
+  write_file(world_.path / ".git/refs/heads", "this repository uses the reftable format\n");
+  write_file(world_.path / ".git/reftable/tables.list", "");
+  write_file(world_.path / ".git/HEAD", "ref: refs/heads/.invalid\n");
+  expect_told(FindingKind::kUnsupportedExtension, base::ErrorCode::kUnsupported);
+}
+
+TEST(Checkout, OfWhichARemotePromisesObjectsIsSoundWithoutThem) {
+  World world;
+  World::must("git -C " + world.remote.string() +
+              " config uploadpack.allowFilter true && git clone -q "
+              "--filter=blob:none file://" +
+              world.remote.string() + " " + world.path.string());
+  const auto looked = survey(world.path, Depth::kDeep);
+  ASSERT_TRUE(looked);
+  EXPECT_TRUE(looked->has(FindingKind::kPartialClone));
+  EXPECT_TRUE(looked->sound()) << to_json(*looked);
+}
+
+TEST(Checkout, RepairWithoutAnAddressSaysSo) {
+  World world;
+  write_file(world.path / "mine", "mine\n");
+  Request request = world.request();
+  request.url.clear();
+  const auto repaired = repair(request);
+  ASSERT_FALSE(repaired);
+  EXPECT_THAT(repaired.error().message(), HasSubstr("--repo"));
+  EXPECT_EQ(read_text(world.path / "mine"), "mine\n");
+}
+
 TEST(Checkout, HonoursInsteadOf) {
   World world;
   std::ofstream(world.home / ".gitconfig", std::ios::app)

@@ -24,6 +24,8 @@ constexpr auto kDescriptions = std::to_array<Description>({
     {kCheckoutEmpty, "checkout-empty", "training has no code", "clone into it"},
     {kNotARepository, "not-a-repository", "updates and local work have no history",
      "adopt the files into a new .git when they are this project's, else move them to quarantine and clone"},
+    {kBareRepository, "bare-repository", "nothing: it is somebody's database, and no checkout", ""},
+    {kLinkedWorkTree, "linked-work-tree", "its database is another checkout's, and would be changed with it", ""},
     {kForeignRepository, "foreign-repository", "training would run another project's code",
      "move it to quarantine and clone"},
     {kNoPermission, "no-permission", "git cannot read or write it", "give the owner access"},
@@ -118,7 +120,11 @@ Finding make_finding(FindingKind kind, std::string where, std::string what, Conf
 }
 
 bool Survey::sound() const {
-  return std::all_of(findings.begin(), findings.end(), [](const Finding& f) { return f.treatment.empty(); });
+  return looked_into && !wants_treatment();
+}
+
+bool Survey::wants_treatment() const {
+  return std::any_of(findings.begin(), findings.end(), [](const Finding& f) { return !f.treatment.empty(); });
 }
 
 bool Survey::has(FindingKind kind) const {

@@ -27,6 +27,8 @@ enum class FindingKind {
   kCheckoutIsLink,
   kCheckoutEmpty,
   kNotARepository,     // a directory with files and no .git
+  kBareRepository,     // a database without a work tree
+  kLinkedWorkTree,     // its database is another checkout's
   kForeignRepository,  // a repository of some other project
   kNoPermission,
   kReadOnlyFileSystem,
@@ -109,9 +111,11 @@ Finding make_finding(FindingKind kind, std::string where, std::string what, Conf
 struct Survey {
   Depth depth = Depth::kQuick;
   std::vector<Finding> findings;
+  bool looked_into = true;  // false: it is nothing that could be judged, and the findings say why
 
-  // No finding that asks for a treatment.
+  // Looked into, and no finding asks for a treatment.
   bool sound() const;
+  bool wants_treatment() const;
   bool has(FindingKind kind) const;
 };
 

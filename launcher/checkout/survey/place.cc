@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "launcher/checkout/git/files.h"
+#include "launcher/checkout/git/formats.h"
 #include "launcher/checkout/survey/survey.h"
 
 namespace checkout {
@@ -31,6 +32,11 @@ void survey_access(const Scene& scene, Findings& findings) {
   }
 }
 
+bool is_database(const fs::path& folder) {
+  const auto head = contents_of(folder / "HEAD");
+  return head && parse_ref(*head) && is_folder(folder / "objects") && is_folder(folder / "refs");
+}
+
 }  // namespace
 
 bool survey_place(const Scene& scene, Findings& findings) {
@@ -54,12 +60,20 @@ bool survey_place(const Scene& scene, Findings& findings) {
   if (is_empty_folder(scene.work_tree)) return stop(kCheckoutEmpty, "The checkout is an empty folder.");
   const fs::path dot_git = scene.work_tree / ".git";
   const Kind kind = kind_at(dot_git);
+  if (kind == Kind::kUnknown) return stop(kNoPermission, "The folder's files cannot be looked at.");
+  if (kind == Kind::kNothing && is_database(scene.work_tree)) {
+    return stop(kBareRepository, "It is the database of a repository and has no work tree.");
+  }
   if (kind == Kind::kNothing) return stop(kNotARepository, "The folder has files and no .git.");
   if (kind == Kind::kFolder && is_empty_folder(dot_git)) return stop(kGitFolderUnusable, "The .git folder is empty.");
   std::error_code error;
   const bool leads_somewhere = scene.git_folder != dot_git || (kind == Kind::kLink && fs::is_directory(dot_git, error));
   if (kind != Kind::kFolder && !leads_somewhere) {
     return stop(kGitFolderIsFileOrLink, "The .git is a file or a link that leads nowhere.");
+  }
+  if (scene.git_folder != dot_git && is_file(scene.git_folder / "commondir")) {
+    return stop(kLinkedWorkTree,
+                fmt::format("It is a work tree of another repository, by {}.", scene.git_folder.string()));
   }
   survey_access(scene, findings);
   return true;

@@ -24,8 +24,11 @@ Survey survey_scene(const Scene& given) {
   Survey survey;
   survey.depth = scene.depth;
   Findings& findings = survey.findings;
-  if (!survey_place(scene, findings)) return survey;
+  survey.looked_into = survey_place(scene, findings);
+  if (!survey.looked_into) return survey;
   scene.look = look_at(scene);
+  survey.looked_into = survey_format(scene, findings);
+  if (!survey.looked_into) return survey;
   survey_locks(scene, findings);
   if (!survey_git_folder(scene, findings)) return survey;
   survey_caches(scene, findings);

@@ -39,8 +39,9 @@ Survey survey_scene(const Scene& scene);
 using Findings = std::vector<Finding>;
 struct ObjectsLook;
 
-// The areas, in the order in which they are looked at. The first two return false when there is no use in going on.
+// The areas, in the order in which they are looked at. The first three return false when there is no use in going on.
 bool survey_place(const Scene& scene, Findings& findings);       // the checkout's folder and its .git
+bool survey_format(const Scene& scene, Findings& findings);      // is it one that is understood here?
 bool survey_git_folder(const Scene& scene, Findings& findings);  // HEAD, config, objects/, refs/, lists
 void survey_caches(const Scene& scene, Findings& findings);      // what git makes again
 void survey_leftovers(const Scene& scene, Findings& findings);
