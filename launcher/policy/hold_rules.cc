@@ -33,7 +33,7 @@ constexpr std::array<HoldRule, hold_reason_count> rules = {{
     {HoldReason::kPreemptionStorm, "preemption-storm", 73, no, no, no, no, no,
      "The pod was taken away again and again before the training had run for a minute and got further.",
      "Save checkpoints more often or rent a pod that is interrupted less, then run `podlaunch resume`."},
-    {HoldReason::kUncleanEnds, "unclean-ends", 74, no, commit, hardware, no, checkpoint,
+    {HoldReason::kUncleanEnds, "unclean-ends", 74, no, commit, hardware, no, no,
      "The container was killed again and again without a word, most often for using too much memory.",
      "Lower the memory use or rent a pod with more of it, then run `podlaunch resume`."},
     {HoldReason::kNoProgress, "no-progress", 75, no, commit, hardware, no, checkpoint,

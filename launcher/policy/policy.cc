@@ -14,14 +14,15 @@
 //   failures           6  a failure of whatever fingerprint: two causes that alternate get three tries each
 //   transients        10  a failure by the network or a service: the backoff bridges 13 to 25 minutes of outage
 //   preemptions       20  told to end: a bad night on spot; kills every few seconds trip within minutes
-//   unclean_ends       5  a boot of which nobody wrote the end: out of memory, power, a killed container
+//   unclean_ends       4  a boot of which nobody wrote the end: out of memory, power, a killed container
 //   (their sum)       24  all but the first together, so that a mixture of everything ends, too
 //
 // Ranking argument. Let the rank of a history be what is left below these limits. Each end without progress lowers it
 // by one, nothing but progress or a release raises it, and it is never below zero: at zero the answer is hold. So
 // between two pieces of progress there are boundedly many boots and attempts, whatever the outside does and in whatever
 // order. One exception costs one step: before a hold for failures, the checkpoint before the newest is tried, once (a
-// damaged newest checkpoint fails every attempt alike).
+// damaged newest checkpoint fails every attempt alike). Where each try is a restart of the container, that is the last
+// try within the limit, not one beyond it.
 //
 // Progress is a high-water mark, so there is boundedly much of it, as long as it is real. That is not taken on trust:
 // a claim counts only for an attempt that has lasted a minute by the monotonic clock. What ends sooner is counted as if
@@ -247,17 +248,22 @@ bool older_checkpoint_exists(const Observation& observation) {
   return false;
 }
 
+bool is_last_boot_before_hold(const History& history, const History& counted, const Limits& limits) {
+  return counted.unclean_ends > history.unclean_ends && counted.unclean_ends + 1 == limits.unclean_ends;
+}
+
 // What to do at the begin of a boot or after an end: `otherwise`, unless something has run out.
 Decision unless_exhausted(const History& history, const History& counted, const Observation& observation,
                           const Limits& limits, Decision otherwise) {
   if (const auto budget = spent_budget(counted, limits)) return hold_for(*budget);
   const auto reason = exhausted(history, counted, observation, limits);
-  if (!reason) return otherwise;
-  if (rule(*reason).blames_checkpoint && !counted.older_checkpoint_tried && older_checkpoint_exists(observation)) {
+  const bool blames_checkpoint =
+      reason ? rule(*reason).blames_checkpoint : is_last_boot_before_hold(history, counted, limits);
+  if (blames_checkpoint && !counted.older_checkpoint_tried && older_checkpoint_exists(observation)) {
     const Retry wait = wait_after(counted, observation, limits);
     return TryOlderCheckpoint{wait.earliest_seconds, wait.latest_seconds};
   }
-  return hold_for(*reason);
+  return reason ? hold_for(*reason) : otherwise;
 }
 
 Decision decide_without_ledger(const History& history, const Observation& observation) {

@@ -213,7 +213,7 @@ struct Limits {
   unsigned failures = 6;
   unsigned transients = 10;
   unsigned preemptions = 20;
-  unsigned unclean_ends = 5;
+  unsigned unclean_ends = 4;
   unsigned ends_without_progress = 24;  // of all kinds together
   unsigned conclusion_failures = 5;
   unsigned backoff_seconds_min = 10;

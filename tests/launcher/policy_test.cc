@@ -208,6 +208,15 @@ TEST(Policy, KilledBootsHoldAtTheLimit) {
   EXPECT_EQ(held_for(run.boot()), "unclean-ends");
 }
 
+TEST(Policy, KilledBootsTryTheOlderCheckpointWithinTheLimit) {
+  Story run;
+  for (unsigned i = 0; i + 1 < run.limits.unclean_ends; ++i) {
+    ASSERT_TRUE(is<policy::Run>(run.see(BootBegan{1, 1, false, true}))) << i;
+  }
+  EXPECT_TRUE(is<policy::TryOlderCheckpoint>(run.see(BootBegan{1, 1, false, true})));
+  EXPECT_EQ(held_for(run.see(BootBegan{1, 1, false, true})), "unclean-ends");
+}
+
 TEST(Policy, ProgressFoundOnDiskAfterAKillCounts) {
   Story run;
   for (int i = 0; i < 50; ++i) {
