@@ -99,8 +99,13 @@ void Waiter::read_signals() {
 
 void Waiter::reap() {
   int raw = 0;
-  for (pid_t child = 0; (child = ::waitpid(-1, &raw, WNOHANG)) > 0;) {
-    if (expected_.contains(child)) ended_[child] = WaitStatus::from_raw(raw);
+  for (pid_t child = 0; (child = ::waitpid(-1, &raw, WNOHANG | WUNTRACED)) > 0;) {
+    if (WIFSTOPPED(raw)) {
+      // A training may send SIGSTOP to whatever it sees. It may stop itself, but none of our helpers.
+      if (expected_.contains(child) && child != group_) (void)::kill(child, SIGCONT);
+    } else if (expected_.contains(child)) {
+      ended_[child] = WaitStatus::from_raw(raw);
+    }
   }
 }
 

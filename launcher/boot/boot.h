@@ -47,9 +47,9 @@ struct Boot {
   pod::NvidiaSmi nvidia_smi;
   std::optional<pod::GpuReport> gpus;
   pod::GpuVerdict gpu_verdict;
-  std::set<std::string> gpus_seen;     // by their UUIDs
-  std::set<std::string> gpu_troubles;  // that were written down in this boot
-  bool look_at_gpus_again = false;     // an attempt has failed since
+  std::set<std::string> gpus_seen;         // by their UUIDs
+  std::set<std::string> gpu_troubles;      // that were written down in this boot
+  bool look_around_after_failure = false;  // an attempt has failed since
   std::string commit;
   training::CheckpointSurvey checkpoints;
   bool set_newest_aside = false;

@@ -137,6 +137,16 @@ TEST_F(PodlaunchSupervision, KilledKeeperIsReplacedAndNothingIsLostFromThenOn) {
   EXPECT_THAT(read(folder_ / "state/r/logs/train.log"), HasSubstr("step 9\n"));
 }
 
+// Else the run would be held as if its disk hung, and a lease would run out.
+TEST_F(PodlaunchSupervision, StoppedKeeperGoesOnAtOnce) {
+  commit_upstream("stop.sh",
+                  "for process in $(pgrep -x podlaunch -P $PPID); do kill -STOP $process; done; echo step 9\n");
+  Launcher launcher = boot({"--on-complete", "exit"}, {"sh", "stop.sh"});
+  EXPECT_EQ(launcher.status(), 0) << launcher.log();
+  EXPECT_THAT(launcher.log(), Not(HasSubstr("did not answer")));
+  EXPECT_EQ(status()["finished"], true);
+}
+
 TEST_F(PodlaunchSupervision, DaemonisedGrandchildEndsWithTheAttempt) {
   const std::string noted = (folder_ / "daemon").string();
   commit_upstream("daemon.sh", "setsid sh -c 'trap \"\" HUP; echo $$ > " + noted +

@@ -101,7 +101,7 @@ static void remember_troubles(Boot& boot, const pod::GpuVerdict& verdict) {
 }
 
 policy::Decision check_gpus(Boot& boot) {
-  boot.look_at_gpus_again = false;
+  boot.look_around_after_failure = false;
   boot.gpu_verdict = look_closely(boot);
   const pod::GpuVerdict& verdict = boot.gpu_verdict;
   if (boot.waiter.stop_signal() != 0) return boot.journal.observe(policy::Preempted{});

@@ -232,7 +232,7 @@ policy::Decision Attempt::judge(const training::Ended& ended, bool killed_for_me
   }
   facts.text = boot_.redactor.redact(failure.text);
   say_phase("training", "failed after {} s: {}", ended.lasted.count(), facts.text);
-  boot_.look_at_gpus_again = true;
+  boot_.look_around_after_failure = true;
   end.cause = failure.cause;
   end.older_checkpoint = end.older_checkpoint && training::may_blame_checkpoint(failure);
   put_checkpoint_back();
@@ -280,11 +280,30 @@ static std::optional<policy::Decision> hold_with_others(Boot& boot) {
   return boot.journal.observe(policy::Blocked{policy::Obstacle::kNodeHeld}, {.phase = "training", .text = held->text});
 }
 
+// A training may delete the checkout that it runs in; without it no attempt would begin any more.
+static bool checkout_is_gone(Boot& boot) {
+  const auto answer = base::call_helper(boot.waiter, "look for the checkout", base::Seconds(60), [&] {
+    std::error_code code;
+    const bool empty = std::filesystem::is_empty(boot.config.checkout, code);
+    return std::string(empty || code == std::errc::no_such_file_or_directory ? "gone" : "there");
+  });
+  return answer && *answer == "gone";
+}
+
+// What an attempt that failed may have taken away: a GPU, the checkout.
+static policy::Decision look_around_after_failure(Boot& boot) {
+  const policy::Decision gpus = check_gpus(boot);
+  if (!std::holds_alternative<policy::Run>(gpus) || !checkout_is_gone(boot)) return gpus;
+  say_phase("checkout", "gone since the boot began: bringing it up again");
+  const policy::Decision checkout = bring_up_checkout(boot);
+  return std::holds_alternative<policy::Run>(checkout) ? set_up(boot) : checkout;
+}
+
 policy::Decision train(Boot& boot) {
-  // What ended the attempt before may have been a GPU that is gone since.
-  if (std::exchange(boot.look_at_gpus_again, false)) {
-    const policy::Decision decision = check_gpus(boot);
-    if (!std::holds_alternative<policy::Run>(decision)) return decision;
+  if (std::exchange(boot.look_around_after_failure, false)) {
+    const policy::Decision decision = look_around_after_failure(boot);
+    boot.look_around_after_failure = !std::holds_alternative<policy::Run>(decision);
+    if (boot.look_around_after_failure) return decision;
   }
   if (const auto decision = hold_with_others(boot)) return *decision;
   return Attempt(boot).run();
