@@ -12,6 +12,7 @@
 #include "launcher/boot/phases/phases.h"
 #include "launcher/boot/phases/upstream.h"
 #include "launcher/config/duration.h"
+#include "launcher/pod/own_code.h"
 #include "launcher/policy/hold_rules.h"
 
 namespace boot {
@@ -224,6 +225,7 @@ Next Holding::run() {
   announce();
   Keeper& keeper = boot_.journal.keeper();
   keeper.watch_for_resume(true);
+  pod::give_back_own_code(boot_.disks);
   while (boot_.waiter.stop_signal() == 0) {
     boot_.companions.tend(boot_.waiter);
     if (!keeper.connected()) {

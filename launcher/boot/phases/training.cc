@@ -11,6 +11,7 @@
 #include "launcher/boot/paid_time.h"
 #include "launcher/boot/phases/phases.h"
 #include "launcher/ledger/ledger.h"
+#include "launcher/pod/own_code.h"
 #include "launcher/pod/platform.h"
 #include "launcher/training/failure.h"
 #include "launcher/training/step.h"
@@ -255,6 +256,7 @@ policy::Decision Attempt::run() {
   say_phase("training", "attempt {}: {}", boot_.journal.memory().attempts, fmt::join(training_command(boot_), " "));
   boot_.journal.keeper().mark_log(fmt::format("attempt {}, {:%Y-%m-%d %H:%M:%S} UTC", boot_.journal.memory().attempts,
                                               fmt::gmtime(std::time(nullptr))));
+  pod::give_back_own_code(boot_.disks);
   const long kills_before = training::out_of_memory_kills();
   const auto ended = training::supervise(boot_.waiter, plan());
   if (!ended && boot_.waiter.stop_signal() != 0) return boot_.journal.observe(policy::Preempted{});
