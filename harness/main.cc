@@ -22,6 +22,7 @@
 #include "harness/report/json.h"
 #include "harness/report/junit.h"
 #include "harness/report/terminal.h"
+#include "harness/report/text.h"
 #include "harness/scenario/parse.h"
 #include "harness/scenario/sample.h"
 #include "harness/scenario/schema.h"
@@ -37,7 +38,7 @@ using Words = std::vector<std::string>;
 constexpr int kSetupError = 3;
 
 int complain(const std::string& message) {
-  std::cerr << "simrun: " << message << "\n";
+  std::cerr << "simrun: " << report::sanitised(message) << "\n";
   return kSetupError;
 }
 
@@ -160,7 +161,8 @@ int replay(const Words& words) {
     std::cout << (details ? report::render(result, colour) : report::render_line(result, colour)) << std::flush;
     if (!show_log) return;
     for (const auto& line : result.record.log) {
-      std::cout << fmt::format("  {:>10.1f} s  {}\n", std::chrono::duration<double>(line.at).count(), line.text);
+      std::cout << fmt::format("  {:>10.1f} s  {}\n", std::chrono::duration<double>(line.at).count(),
+                               report::sanitised(line.text));
     }
   };
   const auto results = explore::play_all(*scenarios, settings, workers, show);
@@ -198,8 +200,8 @@ int list(const Words& words) {
   const auto scenarios = load_all(paths);
   if (!scenarios) return complain(scenarios.error());
   for (const auto& one : *scenarios) {
-    std::cout << fmt::format("{}{}\n    {}\n", one.file, one.variant.empty() ? "" : " [" + one.variant + "]",
-                             one.story);
+    std::cout << report::sanitised(
+        fmt::format("{}{}\n    {}\n", one.file, one.variant.empty() ? "" : " [" + one.variant + "]", one.story));
   }
   return 0;
 }

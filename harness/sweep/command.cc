@@ -13,6 +13,7 @@
 #include "harness/explore/command_line.h"
 #include "harness/report/json.h"
 #include "harness/report/terminal.h"
+#include "harness/report/text.h"
 #include "harness/scenario/parse.h"
 #include "harness/sweep/persistence.h"
 #include "harness/sweep/reports.h"
@@ -34,7 +35,7 @@ void note_interrupt(int) {
 }
 
 int complain(const std::string& message) {
-  std::cerr << "simrun: " << message << "\n";
+  std::cerr << "simrun: " << report::sanitised(message) << "\n";
   return kSetupError;
 }
 
@@ -238,7 +239,8 @@ int replay_command(const std::vector<std::string>& words, const explore::Setting
   std::cout << report::render(*result, report::colour_wanted(::isatty(1) != 0, std::getenv("NO_COLOR")));
   if (show_log) {
     for (const auto& line : result->record.log)
-      std::cout << fmt::format("  {:>10.1f} s  {}\n", std::chrono::duration<double>(line.at).count(), line.text);
+      std::cout << fmt::format("  {:>10.1f} s  {}\n", std::chrono::duration<double>(line.at).count(),
+                               report::sanitised(line.text));
   }
   return oracle::exit_status(result->judgement);
 }

@@ -17,6 +17,7 @@ bool Plan::is_new(std::uint64_t image, const std::string& moment) {
 void Plan::add(PlannedWorld world, bool fresh) {
   Tally& tally = tallies_[world.tally];
   ++tally.faults;
+  faults_.emplace_back(world.fault.point, world.tally);
   if (!fresh) return;
   ++tally.planned;
   worlds_.push_back(std::move(world));
@@ -82,20 +83,22 @@ void Plan::add_doubles(std::size_t points_in_a_boot) {
 
 void Plan::choose(const std::vector<Address>& whole) {
   std::mt19937_64 random(mix(options_.seed, 0x5eed));
+  // Of a number of points those whose lots, drawn from address and seed, are the lowest: every part draws the same.
+  const auto lot = [&](const Address& point) { return mix(options_.seed, digest_of(point.text())); };
+  std::optional<std::uint64_t> limit;
   if (options_.points && *options_.points < whole.size()) {
-    // Those whose numbers, drawn from address and seed, are the lowest: every part draws the same.
-    const auto lot = [&](const Address& point) { return mix(options_.seed, digest_of(point.text())); };
     std::vector<std::uint64_t> lots;
     for (const Address& point : whole) lots.push_back(lot(point));
     std::ranges::sort(lots);
-    const std::uint64_t limit = lots[*options_.points];
-    std::erase_if(worlds_, [&](const PlannedWorld& world) { return lot(world.fault.point) >= limit; });
+    limit = lots[*options_.points];
   }
-  if (!options_.at.empty()) {
-    const std::regex pattern(options_.at);
-    std::erase_if(worlds_,
-                  [&](const PlannedWorld& world) { return !std::regex_search(world.fault.point.text(), pattern); });
-  }
+  const std::regex pattern(options_.at);
+  const auto is_asked_for = [&](const Address& point) {
+    return (!limit || lot(point) < *limit) && (options_.at.empty() || std::regex_search(point.text(), pattern));
+  };
+  std::erase_if(worlds_, [&](const PlannedWorld& world) { return !is_asked_for(world.fault.point); });
+  for (auto& [name, tally] : tallies_) tally.faults = 0;
+  for (const auto& [point, tally] : faults_) tallies_[tally].faults += is_asked_for(point) ? 1 : 0;
   // Where not everything will be played, what is played is spread over all of it.
   const std::size_t most = options_.worlds ? options_.shard.share_of(*options_.worlds) : worlds_.size();
   const bool partly = options_.budget_seconds > 0 || most < worlds_.size();

@@ -47,6 +47,7 @@ class Plan {
   const Options& options_;
   std::set<std::uint64_t> seen_;
   std::vector<PlannedWorld> worlds_;
+  std::vector<std::pair<Address, std::string>> faults_;  // all that was added, with their tallies
   std::map<std::string, Tally> tallies_;
 };
 

@@ -15,17 +15,18 @@ static std::string duration(double seconds) {
 }
 
 std::string progress_line(const std::string& scenario, const Outcome& outcome) {
-  if (outcome.worlds == 0) return fmt::format("{}: recording", scenario);
+  const std::string title = report::fitted(scenario, 60);
+  if (outcome.worlds == 0) return fmt::format("{}: recording", title);
   constexpr std::size_t kWidth = 24;
   const std::size_t filled = outcome.worlds == 0 ? 0 : kWidth * outcome.played / outcome.worlds;
   const double rate = outcome.seconds_playing > 0 ? static_cast<double>(outcome.played) / outcome.seconds_playing : 0;
   const double left = rate > 0 ? static_cast<double>(outcome.worlds - outcome.played) / rate : 0;
-  return fmt::format("{} [{}{}] {}/{} worlds, {:.1f} a second, {} left, {} failed", scenario, std::string(filled, '#'),
+  return fmt::format("{} [{}{}] {}/{} worlds, {:.1f} a second, {} left, {} failed", title, std::string(filled, '#'),
                      std::string(kWidth - filled, '.'), outcome.played, outcome.worlds, rate,
                      rate > 0 ? duration(left) : "?", outcome.failures.size());
 }
 
-std::string render(const Swept& swept, bool interrupted) {
+static std::string raw_text(const Swept& swept, bool interrupted) {
   const Outcome& outcome = swept.outcome;
   std::string text = fmt::format("{}{}\n", swept.scenario, swept.variant.empty() ? "" : " [" + swept.variant + "]");
   if (!outcome.error.empty()) return text + fmt::format("SETUP ERROR  {}\n", outcome.error);
@@ -60,6 +61,10 @@ std::string render(const Swept& swept, bool interrupted) {
                       oracle::name(outcome.judgement()), outcome.played, duration(outcome.seconds_playing), rate,
                       outcome.played == 0 ? 0 : outcome.processor_seconds / static_cast<double>(outcome.played));
   return text;
+}
+
+std::string render(const Swept& swept, bool interrupted) {
+  return report::sanitised(raw_text(swept, interrupted));
 }
 
 static std::string escaped(const std::string& text) {

@@ -78,9 +78,18 @@ TEST_F(Sweep, KillsFindAFileWrittenInPlace) {
   EXPECT_EQ(simrun("replay " + first_case()), 1) << output_;
 }
 
-TEST_F(Sweep, KillsFindARemovalBeforeARename) {
-  EXPECT_EQ(sweep("removes_before_rename", "--kinds kill"), 1) << output_;
+TEST_F(Sweep, KillsFindARemovalBeforeARenameAndOnlyWhatIsAskedForIsCounted) {
+  EXPECT_EQ(sweep("removes_before_rename", "--kinds kill --at unlink"), 1) << output_;
+  EXPECT_EQ(report().at("tallies").at("kill").at("faults"), 2) << "one call, before and after";
   EXPECT_EQ(simrun("replay " + first_case()), 1) << output_;
+}
+
+TEST_F(Sweep, NamesThatWouldChangeATerminalAreShownWithoutThat) {
+  std::ofstream(folder_ + "/hostile.yaml") << R"(name: "a\e[31mred")"
+                                           << "\nstart: {shell: 'exit 1'}\n";
+  EXPECT_EQ(simrun("sweep " + folder_ + "/hostile.yaml --kinds kill"), 3) << output_;
+  EXPECT_THAT(output_, HasSubstr("[31mred"));
+  EXPECT_THAT(output_, testing::Not(HasSubstr("\x1b")));
 }
 
 TEST_F(Sweep, ErrorsFindAProgramThatPassesThemOver) {

@@ -12,6 +12,7 @@
 #include "harness/explore/command_line.h"
 #include "harness/explore/search/explore.h"
 #include "harness/explore/search/reports.h"
+#include "harness/report/text.h"
 #include "harness/scenario/input_file.h"
 #include "harness/scenario/parse.h"
 #include "harness/scenario/quantity.h"
@@ -24,7 +25,7 @@ static constexpr int kSetupError = 3;
 static constexpr std::size_t kDigitsShown = 16;
 
 static int complain(const std::string& message) {
-  std::cerr << "simrun: " << message << "\n";
+  std::cerr << "simrun: " << report::sanitised(message) << "\n";
   return kSetupError;
 }
 
@@ -44,8 +45,8 @@ static std::vector<std::pair<std::string, std::string>> known_bad_commands(const
 static void show(const World& world) {
   static constexpr const char* kMarks[] = {"ok", "FAIL", "UNKNOWN", "bad, as known"};
   std::cout << fmt::format("world {}: {}: {}  [{}]\n", world.number, kMarks[static_cast<int>(world.judged.standing)],
-                           world.judged.reason, world.digest.substr(0, kDigitsShown));
-  for (const auto& option : world.drawn.options) std::cout << "    " << option << "\n";
+                           report::sanitised(world.judged.reason), world.digest.substr(0, kDigitsShown));
+  for (const auto& option : world.drawn.options) std::cout << "    " << report::sanitised(option) << "\n";
   if (!world.saved.empty()) std::cout << fmt::format("  saved:   {0}\n  replay:  ./dev simrun {0}\n", world.saved);
   std::cout << std::flush;
 }
