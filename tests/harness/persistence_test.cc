@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "tests/harness/changes.h"
+
 namespace sweep {
 namespace {
 
@@ -26,59 +28,16 @@ class Persistence : public testing::Test {
     for (auto& model : models_) model.note(op, now_);
   }
   NodeId create(const std::string& name, const std::string& bytes = "") {
-    Op op;
-    op.kind = OpKind::kAppear;
-    op.node = ++last_;
-    op.place = {1, name};
-    op.made.mode = S_IFREG | 0644;
-    op.made.content = empty_content();
-    note(op);
+    note(creation(++last_, name));
     if (!bytes.empty()) write(last_, bytes);
     return last_;
   }
-  void write(NodeId node, const std::string& bytes, std::uint64_t offset = 0) {
-    Op op;
-    op.kind = OpKind::kWrite;
-    op.node = node;
-    op.offset = offset;
-    op.bytes = bytes;
-    note(op);
-  }
-  void truncate(NodeId node) {
-    Op op;
-    op.kind = OpKind::kTruncate;
-    op.node = node;
-    note(op);
-  }
-  void call(OpKind kind, NodeId node) {
-    Op op;
-    op.kind = kind;
-    op.node = node;
-    note(op);
-  }
-  void rename(const std::string& from, const std::string& to) {
-    Op op;
-    op.kind = OpKind::kRename;
-    op.place = {1, from};
-    op.second = {1, to};
-    op.node = now_.look_up(op.place);
-    op.replaced = now_.look_up(op.second);
-    note(op);
-  }
-  void link(NodeId node, const std::string& name) {
-    Op op;
-    op.kind = OpKind::kLink;
-    op.place = {1, name};
-    op.node = node;
-    note(op);
-  }
-  void remove(const std::string& name) {
-    Op op;
-    op.kind = OpKind::kRemove;
-    op.place = {1, name};
-    op.node = now_.look_up(op.place);
-    note(op);
-  }
+  void write(NodeId node, const std::string& bytes, std::uint64_t offset = 0) { note(writing(node, bytes, offset)); }
+  void truncate(NodeId node) { call(OpKind::kTruncate, node); }
+  void call(OpKind kind, NodeId node) { note(change(kind, node)); }
+  void rename(const std::string& from, const std::string& to) { note(renaming(now_, from, to)); }
+  void link(NodeId node, const std::string& name) { note(linking(node, name)); }
+  void remove(const std::string& name) { note(removal(now_, name)); }
 
   // What may stand under a name after a cut, over all images that the model leaves; "-" where nothing does.
   std::set<std::string> left(ModelKind kind, const std::string& name) {

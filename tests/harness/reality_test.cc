@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "harness/sweep/persistence.h"
+#include "tests/harness/changes.h"
 
 namespace sweep {
 namespace {
@@ -136,82 +137,49 @@ class Reality : public testing::TestWithParam<FileSystem> {
     ASSERT_GE(fd, 0) << name;
     EXPECT_EQ(pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)), static_cast<ssize_t>(bytes.size()));
     close(fd);
-    Op op;
-    op.node = node(name);
-    if ((flags & O_TRUNC) != 0) {
-      op.kind = OpKind::kTruncate;
-      note(op);
-    }
-    op.kind = OpKind::kWrite;
-    op.offset = offset;
-    op.bytes = bytes;
-    note(op);
-    op.kind = OpKind::kClose;
-    note(op);
-    unsynced_.insert(op.node);
+    const NodeId file = node(name);
+    if ((flags & O_TRUNC) != 0) note(change(OpKind::kTruncate, file));
+    note(writing(file, bytes, offset));
+    note(change(OpKind::kClose, file));
+    unsynced_.insert(file);
   }
-  void change(const std::string& name, int flags, std::uint64_t offset, const std::string& said) {
+  void rewrite(const std::string& name, int flags, std::uint64_t offset, const std::string& said) {
     write(name, flags, offset, some_bytes());
     steps_ += said + name + "; ";
   }
   void create(const std::string& name) {
-    Op op;
-    op.kind = OpKind::kAppear;
-    op.node = ++last_;
-    op.place = {1, name};
-    op.made.mode = S_IFREG | 0644;
-    op.made.content = empty_content();
-    note(op);
-    write(name, O_EXCL, 0, some_bytes());
-    steps_ += "create " + name + "; ";
+    note(creation(++last_, name));
+    rewrite(name, O_EXCL, 0, "create ");
   }
   void rename(const std::string& from, const std::string& to) {
     fs::rename(at(from), at(to));
-    Op op;
-    op.kind = OpKind::kRename;
-    op.place = {1, from};
-    op.second = {1, to};
-    op.node = node(from);
-    op.replaced = node(to);
-    note(op);
+    note(renaming(now_, from, to));
     steps_ += "rename " + from + " " + to + "; ";
   }
   void link(const std::string& from, const std::string& to) {
     fs::create_hard_link(at(from), at(to));
-    Op op;
-    op.kind = OpKind::kLink;
-    op.place = {1, to};
-    op.node = node(from);
-    note(op);
+    note(linking(node(from), to));
     steps_ += "link " + from + " " + to + "; ";
   }
   void remove(const std::string& name) {
     fs::remove(at(name));
-    Op op;
-    op.kind = OpKind::kRemove;
-    op.place = {1, name};
-    op.node = node(name);
-    note(op);
+    note(removal(now_, name));
     steps_ += "remove " + name + "; ";
   }
   void sync_of(const std::string& name) {
     const int fd = open(at(name).c_str(), O_RDONLY);
     ASSERT_EQ(fsync(fd), 0);
     close(fd);
-    Op op;
-    op.kind = OpKind::kSync;
-    op.node = name.empty() ? 1 : node(name);
-    note(op);
-    unsynced_.erase(op.node);
+    const NodeId synced = name.empty() ? 1 : node(name);
+    note(change(OpKind::kSync, synced));
+    unsynced_.erase(synced);
     steps_ += "fsync " + (name.empty() ? "the folder" : name) + "; ";
   }
   void sync() {
     const int fd = open(at("").c_str(), O_RDONLY);
     ASSERT_EQ(syncfs(fd), 0);
     close(fd);
-    Op op;
-    op.kind = OpKind::kSyncDisk;
-    note(op);
+    note(change(OpKind::kSyncDisk, 0));
     unsynced_.clear();
   }
 
@@ -236,13 +204,13 @@ class Reality : public testing::TestWithParam<FileSystem> {
       case 5:
         return sync_of("");
       case 6:
-        if (may_write) change(name, O_TRUNC, 0, "rewrite ");
+        if (may_write) rewrite(name, O_TRUNC, 0, "truncate and write ");
         return;
       case 7:
-        if (may_write) change(name, 0, 0, "overwrite ");
+        if (may_write) rewrite(name, 0, 0, "overwrite ");
         return;
       case 8:
-        if (may_write) change(name, 0, size, "append to ");
+        if (may_write) rewrite(name, 0, size, "append to ");
         return;
     }
   }
