@@ -1,7 +1,9 @@
 // Takes secrets out of text that is kept. A program that truncates what it prints shows the beginning of a secret, so
-// beginnings of eight letters and more count as well.
+// beginnings of eight letters and more count as well. Text is mostly seen a line at a time, so each line of a secret
+// that has several, such as a key, is one of its own.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,10 +12,12 @@ namespace base {
 
 class Redactor {
  public:
-  // Values shorter than six letters would blank ordinary text and are left out.
-  void add(std::string value);
+  // Lines shorter than six letters would blank ordinary text and are left out.
+  void add(std::string_view value);
 
   std::string redact(std::string_view text) const;
+  // Takes all but the last `kept` bytes of a text that goes on; fewer stay where a secret reaches into them.
+  std::string take(std::string& text, std::size_t kept) const;
   bool empty() const { return secrets_.empty(); }
 
  private:

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/unique_fd.h"
@@ -21,35 +22,44 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Lets through what belongs to one attempt, or everything.
+// Lets through what belongs to one attempt, or everything. Bytes pass as they come, whatever a line is made of and
+// however long it is; only what may be the beginning of a mark waits for more.
 class Selection {
  public:
-  explicit Selection(std::optional<int> attempt) : attempt_(attempt), inside_(!attempt) {}
+  explicit Selection(std::optional<int> attempt) : inside_(!attempt) {
+    if (attempt) mark_ = fmt::format("{}attempt {},", training::KeptLog::mark_begin, *attempt);
+  }
 
+  // False when nobody takes the output any more.
   bool print(std::string_view bytes) {
-    if (!attempt_) return base::write_all(STDOUT_FILENO, bytes);
-    line_.append(bytes);
-    std::size_t start = 0;
-    for (std::size_t end = 0; (end = line_.find('\n', start)) != std::string::npos; start = end + 1) {
-      if (!print_line(std::string_view(line_).substr(start, end + 1 - start))) return false;
+    if (mark_.empty()) return base::write_all(STDOUT_FILENO, bytes);
+    std::string passed;
+    while (!bytes.empty()) {
+      const std::size_t line_end = std::min(bytes.find('\n'), bytes.size() - 1) + 1;
+      const std::string_view piece = bytes.substr(0, at_line_start_ ? 1 : line_end);
+      bytes.remove_prefix(piece.size());
+      begun_ += piece;
+      if (at_line_start_ && begun_.size() < mark_.size() && mark_.starts_with(begun_)) continue;
+      if (at_line_start_ && begun_.starts_with(training::KeptLog::mark_begin)) inside_ = begun_ == mark_;
+      found_ = found_ || inside_;
+      if (inside_) passed += begun_;
+      at_line_start_ = begun_.back() == '\n';
+      begun_.clear();
     }
-    line_.erase(0, start);
-    return true;
+    return base::write_all(STDOUT_FILENO, passed);
+  }
+  // What still waits when nothing more comes.
+  void finish() {
+    if (inside_) (void)base::write_all(STDOUT_FILENO, begun_);
   }
   bool found() const { return found_; }
 
  private:
-  bool print_line(std::string_view line) {
-    if (line.starts_with(training::KeptLog::mark_begin))
-      inside_ = line.starts_with(fmt::format("{}attempt {},", training::KeptLog::mark_begin, *attempt_));
-    found_ = found_ || inside_;
-    return !inside_ || base::write_all(STDOUT_FILENO, line);
-  }
-
-  std::optional<int> attempt_;
+  std::string mark_;
   bool inside_;
   bool found_ = false;
-  std::string line_;
+  bool at_line_start_ = true;
+  std::string begun_;
 };
 
 // Reads on where it left off. False when nobody takes the output any more.
@@ -116,8 +126,10 @@ int logs(const config::Invocation& invocation, const config::Environment& enviro
   }
   if (invocation.follow) {
     follow(*found, folder, std::move(file), selection);
+    selection.finish();
     return 0;
   }
+  selection.finish();
   if (!any)
     return complain(base::invalid_input(
         fmt::format("run {} has printed nothing yet: there is no {}", found->run, (folder / "train.log").string()),

@@ -18,11 +18,13 @@ bool KeptLog::open() {
   if (!base::make_folders(folder_.string())) return false;
   // Not into a fifo or a device that lies there instead, and not waiting for one.
   base::UniqueFd file(
-      ::open((folder_ / "train.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0644));
+      ::open((folder_ / "train.log").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0644));
   struct stat status {};
   if (!file.valid() || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
   file_ = std::move(file);
   size_bytes_ = static_cast<std::size_t>(status.st_size);
+  char last = '\n';
+  if (status.st_size > 0 && ::pread(file_.get(), &last, 1, status.st_size - 1) == 1) line_is_open_ = last != '\n';
   return true;
 }
 
@@ -38,40 +40,45 @@ void KeptLog::rotate() {
 }
 
 void KeptLog::put(std::string_view text) {
-  if (size_bytes_ + text.size() > bytes_max) rotate();
+  const bool is_full = size_bytes_ + text.size() > bytes_max;
+  if (is_full) rotate();
   if (!open()) return;  // a full or missing disk costs the kept log, never the training
   // After a rotation that failed the file is as full as before: the cap holds all the same.
   if (size_bytes_ + text.size() > bytes_max) return;
-  if (base::write_all(file_.get(), text)) size_bytes_ += text.size();
+  if (is_full && !mark_.empty() && text != mark_) append((line_is_open_ ? "\n" : "") + mark_);
+  append(text);
+}
+
+void KeptLog::append(std::string_view text) {
+  line_is_open_ = !base::write_all(file_.get(), text) || text.back() != '\n';
+  size_bytes_ += text.size();
 }
 
 void KeptLog::write(std::string_view bytes) {
   open();
-  std::string whole_lines;
+  std::string clean;
   while (!bytes.empty()) {
-    const std::size_t end = bytes.find('\n');
+    // A progress bar is kept as it comes, too: it ends nothing but carriage returns.
+    const std::size_t end = bytes.find_first_of("\r\n");
     line_.append(bytes.substr(0, end));
     if (end == std::string_view::npos) break;
-    whole_lines += redactor_.redact(line_) + '\n';
+    clean += redactor_.redact(line_) + bytes[end];
     line_.clear();
     bytes.remove_prefix(end + 1);
   }
-  if (line_.size() > kLineBytesMax) {
-    const std::string clean = redactor_.redact(line_);
-    const std::size_t now = clean.size() - std::min(clean.size(), kSecretBytesMax);
-    whole_lines += clean.substr(0, now);
-    line_ = clean.substr(now);
-  }
-  if (!whole_lines.empty()) put(whole_lines);
+  if (line_.size() > kLineBytesMax) clean += redactor_.take(line_, kSecretBytesMax);
+  if (!clean.empty()) put(clean);
 }
 
 void KeptLog::mark(std::string_view what) {
+  open();
   finish();
-  put(fmt::format("{}{} ---\n", mark_begin, redactor_.redact(what)));
+  mark_ = fmt::format("{}{} ---\n", mark_begin, redactor_.redact(what));
+  put(mark_);
 }
 
 void KeptLog::finish() {
-  if (!line_.empty()) put(redactor_.redact(line_) + '\n');
+  if (!line_.empty() || line_is_open_) put(redactor_.redact(line_) + '\n');
   line_.clear();
 }
 

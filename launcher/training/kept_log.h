@@ -19,9 +19,10 @@ class KeptLog {
       : folder_(std::move(folder)), redactor_(redactor) {}
 
   void write(std::string_view bytes);
-  // A line of our own between what was printed before and what comes now.
+  // A line of our own, at the beginning of a line, between what was printed before and what comes now. Each further
+  // file begins with it as well, so that what comes is known to belong to it.
   void mark(std::string_view what);
-  // Writes a last line that has no end yet.
+  // Writes a last line that has no end yet, and its end.
   void finish();
 
   static constexpr std::string_view mark_begin = "--- podlaunch: ";
@@ -31,6 +32,7 @@ class KeptLog {
 
  private:
   void put(std::string_view text);
+  void append(std::string_view text);
   bool open();
   void rotate();
 
@@ -38,7 +40,9 @@ class KeptLog {
   const base::Redactor& redactor_;
   base::UniqueFd file_;
   std::size_t size_bytes_ = 0;
+  bool line_is_open_ = false;  // in the file
   std::string line_;
+  std::string mark_;
 };
 
 }  // namespace training

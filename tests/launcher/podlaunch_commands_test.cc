@@ -62,6 +62,24 @@ TEST_F(PodlaunchCommands, LogsFollowUntilTheLauncherIsGone) {
   EXPECT_THAT(follower.log(), HasSubstr("begun\nended\n"));
 }
 
+TEST_F(PodlaunchCommands, LogsFollowProgressBarsOfOneAttempt) {
+  commit_upstream("bar.sh", "printf ' 50%%|#####     |\\r'; exec sleep 100\n");
+  Launcher launcher = boot({}, {"sh", "bar.sh"});
+  ASSERT_TRUE(launcher.says("50%")) << launcher.log();
+  Launcher follower({"logs", "--follow", "--attempt", "1", "--state", state(), "--run", "r"}, folder_ / "followed");
+  EXPECT_TRUE(follower.says("50%|#####     |\r")) << launcher.log();
+}
+
+// A gibibyte: whoever gathers it, or looks at it again and again, is not done within a minute.
+TEST_F(PodlaunchCommands, LogsOfAnAttemptDoNotGatherAnEndlessLine) {
+  write(folder_ / "state/r/logs/train.log.1",
+        "--- podlaunch: attempt 1, x ---\nfirst\n--- podlaunch: attempt 2, x ---\n");
+  write(folder_ / "state/r/logs/train.log", "--- podlaunch: attempt 1");
+  fs::resize_file(folder_ / "state/r/logs/train.log", std::uintmax_t{1} << 30U);
+  EXPECT_THAT(ask({"logs", "--state", state(), "--run", "r", "--attempt", "1"}),
+              testing::EndsWith("attempt 1, x ---\nfirst\n"));
+}
+
 TEST_F(PodlaunchCommands, StateAloneNamesTheOnlyRunThere) {
   EXPECT_EQ(boot({"--on-complete", "exit"}, train_script()).status(), 0);
   EXPECT_THAT(ask({"status", "--state", state()}), HasSubstr("run          r\n"));

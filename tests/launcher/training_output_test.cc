@@ -47,6 +47,13 @@ TEST(Redactor, SecretsAndTheirBeginningsAreTakenOut) {
   EXPECT_EQ(redactor.redact("0123456 is a number"), "0123456 is a number");
 }
 
+TEST(Redactor, SecretOfSeveralLinesIsTakenOutLineByLine) {
+  base::Redactor redactor;
+  redactor.add("-----BEGIN KEY-----\r\nAAAAaaaaBBBBbbbb\nno\n");
+  EXPECT_EQ(redactor.redact("AAAAaaaaBBBBbbbb"), "[secret]");
+  EXPECT_EQ(redactor.redact("-----BEGIN KEY-----\nAAAAaaaaBBBBbbbb\nno\n"), "[secret]\n[secret]\nno\n");
+}
+
 TEST(Redactor, TooShortAValueWouldBlankEverything) {
   base::Redactor redactor;
   redactor.add("no");
@@ -79,6 +86,48 @@ TEST_F(Kept, SecretInAnEndlessLineIsTakenOut) {
   log.finish();
   EXPECT_THAT(content(), Not(HasSubstr("hunter22")));
   EXPECT_THAT(content(), HasSubstr("[secret]"));
+}
+
+// The kept log writes such a line in pieces: wherever they end, no part of a secret is seen.
+TEST_F(Kept, SecretWhereAPieceOfAnEndlessLineEndsIsTakenOutWhole) {
+  for (std::size_t before = 0; before < 16; ++before) {
+    KeptLog log(folder_, redactor_);
+    for (int i = 0; i < 32; ++i) log.write(std::string(4096, '.'));
+    log.write(std::string(before, '.') + "hunter22hunter2");
+    for (int i = 0; i < 32; ++i) log.write((i == 0 ? "2" : ".") + std::string(4095, '.'));
+    log.finish();
+    EXPECT_THAT(content(), testing::MatchesRegex("[.]+.secret.[.]+\n")) << before;
+    fs::remove_all(folder_);
+  }
+}
+
+TEST_F(Kept, ProgressBarIsKeptAtEachCarriageReturn) {
+  KeptLog log(folder_, redactor_);
+  log.write(" 50%|hunter22hunter22\r100%|\r");
+  EXPECT_EQ(content(), " 50%|[secret]\r100%|\r");
+}
+
+TEST_F(Kept, MarkBeginsALineWhateverWasPrintedBefore) {
+  {
+    KeptLog log(folder_, redactor_);
+    log.write("100%|\r");
+    log.mark("attempt 1");
+    log.write("100%|\r");  // and killed
+  }
+  KeptLog log(folder_, redactor_);
+  log.mark("attempt 2");
+  log.finish();
+  EXPECT_EQ(content(), "100%|\r\n--- podlaunch: attempt 1 ---\n100%|\r\n--- podlaunch: attempt 2 ---\n");
+}
+
+TEST_F(Kept, EachFileSaysWhatItsOutputIsOf) {
+  KeptLog log(folder_, redactor_);
+  log.mark("attempt 1");
+  const std::string bar = std::string(1023, 'x') + "\r";
+  for (std::size_t size = 0; size <= KeptLog::bytes_max; size += bar.size()) log.write(bar);
+  log.mark("attempt 2");
+  EXPECT_THAT(content(), testing::StartsWith("\n--- podlaunch: attempt 1 ---\nxxx"));
+  EXPECT_THAT(content(), testing::EndsWith("xxx\r\n--- podlaunch: attempt 2 ---\n"));
 }
 
 TEST_F(Kept, LogsAreRotatedAndStayWithinTheirCap) {
