@@ -61,15 +61,18 @@ base::Result<std::string> read_file(const fs::path& path) {
   struct stat found;
   if (::fstat(fd.get(), &found) != 0) return base::fail(base::system_error(errno, "read", path));
   if (!S_ISREG(found.st_mode)) return base::fail(base::system_error(EISDIR, "read", path));
-  std::string contents(static_cast<std::size_t>(found.st_size), '\0');
+  const auto size = static_cast<std::size_t>(found.st_size);
+  std::string contents(size + 1, '\0');
   std::size_t filled = 0;
   for (;;) {
     if (filled == contents.size()) contents.resize(contents.size() + 4096);
-    const ssize_t got = ::read(fd.get(), contents.data() + filled, contents.size() - filled);
+    const std::size_t asked = contents.size() - filled;
+    const ssize_t got = ::read(fd.get(), contents.data() + filled, asked);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return base::fail(base::system_error(errno, "read", path));
-    if (got == 0) break;
     filled += static_cast<std::size_t>(got);
+    // Where it ends as it was said to, there is no need to ask again. (Those in /proc say nothing of their size.)
+    if (got == 0 || (size > 0 && filled == size && static_cast<std::size_t>(got) < asked)) break;
   }
   contents.resize(filled);
   return contents;

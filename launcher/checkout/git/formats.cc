@@ -1,11 +1,15 @@
 #include "launcher/checkout/git/formats.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
-#include "launcher/checkout/git/files.h"
 #include "launcher/checkout/objects/id.h"
 
 namespace checkout {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 // Calls `use` with each line, its newline included where there is one.
@@ -19,18 +23,16 @@ void for_each_line(std::string_view text, Use use) {
   }
 }
 
-std::vector<std::string> files_under(const fs::path& base, const fs::path& git_folder, const fs::path& root) {
+std::vector<std::string> names_in(const Listing& refs) {
   std::vector<std::string> names;
-  std::error_code error;
-  fs::recursive_directory_iterator entry(root, fs::directory_options::skip_permission_denied, error);
-  for (const fs::recursive_directory_iterator end; !error && entry != end; entry.increment(error)) {
-    const Kind kind = kind_at(entry->path());
-    if (kind != Kind::kFile && kind != Kind::kLink) continue;
-    const std::string name = entry->path().lexically_relative(git_folder / base).string();
-    if (!name.ends_with(".lock")) names.push_back(name);
+  for (const Listed& file : refs.files) {
+    if (may_be_reference(file)) names.push_back("refs/" + file.name);
   }
-  std::sort(names.begin(), names.end());
   return names;
+}
+
+bool enter_all(const std::string&) {
+  return true;
 }
 
 std::optional<ReflogEntry> parse_reflog_line(std::string_view line) {
@@ -63,6 +65,10 @@ std::optional<ReflogEntry> parse_reflog_line(std::string_view line) {
 }
 
 }  // namespace
+
+bool may_be_reference(const Listed& file) {
+  return (S_ISREG(file.mode) || S_ISLNK(file.mode)) && !file.name.ends_with(".lock");
+}
 
 std::optional<RefValue> parse_ref(std::string_view contents) {
   while (!contents.empty() && (contents.back() == '\n' || contents.back() == ' ' || contents.back() == '\r')) {
@@ -140,11 +146,11 @@ Grafts parse_grafts(std::string_view contents) {
 }
 
 std::vector<std::string> loose_ref_names(const fs::path& git_folder) {
-  return files_under("", git_folder, git_folder / "refs");
+  return names_in(list_below(git_folder / "refs", enter_all));
 }
 
 std::vector<std::string> reflog_names(const fs::path& git_folder) {
-  return files_under("logs", git_folder, git_folder / "logs" / "refs");
+  return names_in(list_below(git_folder / "logs" / "refs", enter_all));
 }
 
 // The rules of git-check-ref-format(1).

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "launcher/checkout/git/listing.h"
+
 namespace checkout {
 
 // A reference's own file: either an id or the name of another reference.
@@ -45,6 +47,9 @@ struct Grafts {
   bool damaged = false;
 };
 Grafts parse_grafts(std::string_view contents);
+
+// In refs/ or logs/refs/: it is, or was, a reference's own or its log, and not a folder or a lock.
+bool may_be_reference(const Listed& file);
 
 // Names of loose references under .git/refs, "refs/heads/main" and so on; folders that should be files are not told.
 std::vector<std::string> loose_ref_names(const std::filesystem::path& git_folder);

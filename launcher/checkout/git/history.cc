@@ -227,12 +227,16 @@ std::optional<git_oid> RefTable::resolve(const std::string& name) const {
 }
 
 RefTable read_refs(const fs::path& git_folder) {
+  return read_refs(git_folder, loose_ref_names(git_folder));
+}
+
+RefTable read_refs(const fs::path& git_folder, const std::vector<std::string>& loose_names) {
   RefTable table;
   const auto packed = contents_of(git_folder / "packed-refs");
   if (packed) {
     for (const auto& [name, id] : parse_packed_refs(*packed).refs) table.refs[name] = RefValue{id, {}};
   }
-  for (const std::string& name : loose_ref_names(git_folder)) {
+  for (const std::string& name : loose_names) {
     const auto contents = contents_of(git_folder / name);
     const auto value = contents ? parse_ref(*contents) : std::nullopt;
     if (value) {

@@ -85,6 +85,8 @@ struct RefTable {
   std::optional<git_oid> resolve(const std::string& name) const;  // follows symbolic references
 };
 RefTable read_refs(const std::filesystem::path& git_folder);
+// The same where the names of the loose ones are known.
+RefTable read_refs(const std::filesystem::path& git_folder, const std::vector<std::string>& loose_names);
 std::optional<RefValue> read_head(const std::filesystem::path& git_folder);
 // HEAD's commit, through its branch.
 std::optional<git_oid> head_commit(const std::filesystem::path& git_folder);

@@ -54,13 +54,16 @@ constexpr auto kFolders =
                                      "objects/pack", "refs/heads", "refs/tags", "refs/remotes"});
 
 void survey_forms(const Scene& scene, Findings& findings) {
+  const auto look = look_at(scene);
   for (const std::string_view name : kFiles) {
-    if (!is_folder(scene.git_folder / name)) continue;
+    const Listed* found = look->git_files.find(name);
+    if (found == nullptr || !S_ISDIR(found->mode)) continue;
     findings.push_back(make_finding(kFolderInTheWay, where_of(scene, scene.git_folder / name),
                                     "There is a folder where git keeps a file."));
   }
   for (const std::string_view name : kFolders) {
-    if (!is_file(scene.git_folder / name)) continue;
+    const Listed* found = look->git_files.find(name);
+    if (found == nullptr || !S_ISREG(found->mode)) continue;
     findings.push_back(make_finding(kFolderInTheWay, where_of(scene, scene.git_folder / name),
                                     "There is a file where git keeps a folder."));
   }
@@ -68,24 +71,22 @@ void survey_forms(const Scene& scene, Findings& findings) {
 
 // Loose objects are looked at with the objects.
 void survey_permissions(const Scene& scene, Findings& findings) {
-  std::error_code error;
-  fs::recursive_directory_iterator entry(scene.git_folder, error);
-  if (error) {
+  const auto look = look_at(scene);
+  if (!look->git_files.opened) {
     findings.push_back(make_finding(kNoPermission, where_of(scene, scene.git_folder), "It cannot be listed."));
     return;
   }
-  for (const fs::recursive_directory_iterator end; entry != end; entry.increment(error)) {
-    if (error) break;
-    const auto found = stat_of(entry->path());
-    if (!found) continue;
-    const bool folder = S_ISDIR(found->st_mode);
-    if (folder && is_object_folder(entry->path())) entry.disable_recursion_pending();
-    if (S_ISLNK(found->st_mode) || has_needed_mode(*found)) continue;
-    findings.push_back(make_finding(kNoPermission, where_of(scene, entry->path()),
-                                    fmt::format("Its mode is {:03o}.", found->st_mode & 07777)));
-    if (folder) entry.disable_recursion_pending();
+  bool told = false;
+  std::string closed;  // the folder told last; what lies in it is told once that is open
+  for (const Listed& file : look->git_files.files) {
+    if (S_ISLNK(file.mode) || has_needed_mode(file.mode)) continue;
+    if (!closed.empty() && file.name.starts_with(closed)) continue;
+    if (S_ISDIR(file.mode)) closed = file.name + '/';
+    told = true;
+    findings.push_back(make_finding(kNoPermission, where_of(scene, scene.git_folder / file.name),
+                                    fmt::format("Its mode is {:03o}.", file.mode & 07777)));
   }
-  if (error) {
+  if (!look->git_files.complete && !told) {
     findings.push_back(
         make_finding(kNoPermission, where_of(scene, scene.git_folder), "A folder in it cannot be read."));
   }

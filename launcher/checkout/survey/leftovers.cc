@@ -33,6 +33,7 @@ constexpr auto kPlaces = std::to_array<Place>({
 }  // namespace
 
 void survey_leftovers(const Scene& scene, Findings& findings) {
+  Neighbours neighbours(scene);
   std::string_view listed;
   std::vector<fs::path> files;
   for (const auto& [folder, prefix] : kPlaces) {
@@ -48,7 +49,7 @@ void survey_leftovers(const Scene& scene, Findings& findings) {
     for (const fs::path& file : files) {
       if (!file.filename().string().starts_with(prefix)) continue;
       const fs::path path = file.lexically_normal();
-      const std::string owner = owner_of(scene, path);
+      const std::string owner = neighbours.owner_of(path);
       findings.push_back(
           owner.empty() ? make_finding(kLeftoverFile, where_of(scene, path), "An interrupted write left it.")
                         : make_finding(kHeldLock, where_of(scene, path), fmt::format("{} is at work here.", owner)));

@@ -9,7 +9,7 @@
 #include <cctype>
 
 #include "launcher/checkout/git/files.h"
-#include "launcher/checkout/survey/survey.h"
+#include "launcher/checkout/survey/shared_look.h"
 
 namespace checkout {
 namespace {
@@ -27,35 +27,39 @@ std::string name_of_process(const fs::path& process) {
 
 }  // namespace
 
-std::string owner_of(const Scene& scene, const fs::path& lock) {
-  if (scene.lock_trust == LockTrust::kNobodyElse) return {};
+void Neighbours::look_around() {
+  looked_ = true;
   std::error_code error;
   const std::string ours = std::to_string(::getpid());
   for (fs::directory_iterator process("/proc", error), end; !error && process != end; process.increment(error)) {
     const std::string id = process->path().filename();
     if (id.empty() || std::isdigit(static_cast<unsigned char>(id[0])) == 0 || id == ours) continue;
     std::error_code ignored;
+    const auto described = [&] { return fmt::format("{} (process {})", name_of_process(process->path()), id); };
     const fs::path folder = fs::read_symlink(process->path() / "cwd", ignored);
-    const auto inside = folder.lexically_relative(scene.work_tree);
+    const auto inside = folder.lexically_relative(scene_.work_tree);
     const bool works_here = !folder.empty() && !inside.empty() && *inside.begin() != "..";
-    if (works_here && name_of_process(process->path()).starts_with("git")) {
-      return fmt::format("{} (process {})", name_of_process(process->path()), id);
-    }
+    if (git_.empty() && works_here && name_of_process(process->path()).starts_with("git")) git_ = described();
     for (fs::directory_iterator file(process->path() / "fd", ignored), none; !ignored && file != none;
          file.increment(ignored)) {
       std::error_code unreadable;
-      if (fs::read_symlink(file->path(), unreadable) == lock) {
-        return fmt::format("{} (process {})", name_of_process(process->path()), id);
-      }
+      const fs::path opened = fs::read_symlink(file->path(), unreadable);
+      if (!unreadable && opened.native().starts_with(scene_.git_folder.native())) writers_.emplace(opened, described());
     }
   }
-  return {};
+}
+
+std::string Neighbours::owner_of(const fs::path& file) {
+  if (scene_.lock_trust == LockTrust::kNobodyElse) return {};
+  if (!looked_) look_around();
+  const auto writer = writers_.find(file);
+  return writer != writers_.end() ? writer->second : git_;
 }
 
 namespace {
 
-void survey_lock(const Scene& scene, const fs::path& lock, Findings& findings) {
-  const std::string owner = owner_of(scene, lock);
+void survey_lock(const Scene& scene, const fs::path& lock, Neighbours& neighbours, Findings& findings) {
+  const std::string owner = neighbours.owner_of(lock);
   if (!owner.empty()) {
     findings.push_back(make_finding(kHeldLock, where_of(scene, lock), fmt::format("{} is at work here.", owner)));
     return;
@@ -70,22 +74,13 @@ void survey_lock(const Scene& scene, const fs::path& lock, Findings& findings) {
 }  // namespace
 
 void survey_locks(const Scene& scene, Findings& findings) {
-  if (is_file(scene.git_folder / "gc.pid")) survey_lock(scene, scene.git_folder / "gc.pid", findings);
-  std::error_code error;
-  fs::recursive_directory_iterator entry(scene.git_folder, fs::directory_options::skip_permission_denied, error);
-  for (const fs::recursive_directory_iterator end; !error && entry != end; entry.increment(error)) {
-    const fs::path& path = entry->path();
-    if (path.extension() == ".lock") {
-      entry.disable_recursion_pending();
-      survey_lock(scene, path, findings);
-      continue;
-    }
-    std::error_code unknown;
-    if (!entry->is_directory(unknown)) continue;
-    const std::string name = path.filename().string();
-    const bool elsewhere =
-        entry.depth() == 0 && std::find(kElsewhere.begin(), kElsewhere.end(), name) != kElsewhere.end();
-    if (elsewhere || is_object_folder(path)) entry.disable_recursion_pending();
+  const auto look = look_at(scene);
+  Neighbours neighbours(scene);
+  for (const Listed& file : look->git_files.files) {
+    const bool is_lock = file.name.ends_with(".lock") || (file.name == "gc.pid" && S_ISREG(file.mode));
+    const std::string_view first = std::string_view(file.name).substr(0, file.name.find('/'));
+    if (!is_lock || std::find(kElsewhere.begin(), kElsewhere.end(), first) != kElsewhere.end()) continue;
+    survey_lock(scene, scene.git_folder / file.name, neighbours, findings);
   }
 }
 

@@ -23,7 +23,7 @@ std::optional<Finding> look_at_loose(const Scene& scene, const LooseFile& file) 
   const auto found = stat_of(file.path);
   if (!found) return std::nullopt;
   const bool regular = S_ISREG(found->st_mode);
-  if (regular && file.id && found->st_size > 0 && has_needed_mode(*found)) return std::nullopt;
+  if (regular && file.id && found->st_size > 0 && has_needed_mode(found->st_mode)) return std::nullopt;
   const std::string where = where_of(scene, file.path);
   if (!file.id) {
     return regular ? make_finding(kLeftoverFile, where, "An interrupted write left it.")

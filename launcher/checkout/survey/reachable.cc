@@ -29,8 +29,8 @@ bool is_there(const SharedLook& look, const ObjectsLook& objects, const git_oid&
   return objects.loose_ids.contains(id) || look.history->has(id);
 }
 
-std::vector<std::string> log_names(const Scene& scene) {
-  auto names = reflog_names(scene.git_folder);
+std::vector<std::string> log_names(const SharedLook& look) {
+  auto names = look.logged_refs;
   names.push_back("HEAD");
   return names;
 }
@@ -39,12 +39,12 @@ Reflog log_of(const Scene& scene, const std::string& name) {
   return parse_reflog(contents_of(scene.git_folder / "logs" / name).value_or(std::string()));
 }
 
-void survey_logs(const Scene& scene, const SharedLook& look, Findings& findings) {
-  for (const std::string& name : log_names(scene)) {
+void survey_logs(const Scene& scene, const SharedLook& look, const ObjectsLook& objects, Findings& findings) {
+  for (const std::string& name : log_names(look)) {
     int lost = 0;
     for (const ReflogEntry& entry : log_of(scene, name).entries) {
       for (const git_oid& id : {entry.before, entry.after}) {
-        if (git_oid_is_zero(&id) == 0 && !look.history->has(id)) ++lost;
+        if (git_oid_is_zero(&id) == 0 && !is_there(look, objects, id)) ++lost;
       }
     }
     if (lost == 0) continue;
@@ -85,7 +85,7 @@ void walk(const Scene& scene, const SharedLook& look, const ObjectsLook& objects
   for (const auto& [name, value] : look.refs.refs) {
     if (value.id) add(*value.id, name);
   }
-  for (const std::string& name : log_names(scene)) {
+  for (const std::string& name : log_names(look)) {
     for (const ReflogEntry& entry : log_of(scene, name).entries) {
       for (const git_oid& id : {entry.before, entry.after}) {
         if (git_oid_is_zero(&id) == 0) add(id, "the log of " + name);
@@ -105,7 +105,7 @@ void survey_all(const Scene& scene, const SharedLook& look, const ObjectsLook& o
         make_finding(kPackDamaged, where_of(scene, pack->path), "An object in it does not fit its name."));
   }
   if (!examined.damaged_packs.empty()) return;
-  survey_logs(scene, look, findings);
+  survey_logs(scene, look, objects, findings);
   const bool head_is_there = !look.head || is_there(look, objects, *look.head);
   if (examined.every_link_lands && head_is_there && index_is_whole(look, objects)) return;
   walk(scene, look, objects, findings);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <set>
+#include <unordered_map>
 
 #include "launcher/checkout/git/files.h"
 #include "launcher/checkout/git/formats.h"
@@ -21,12 +22,12 @@ std::string describe_damage(const std::optional<std::string>& contents) {
 }
 
 void survey_loose(const Scene& scene, Findings& findings) {
-  for (const std::string& name : loose_ref_names(scene.git_folder)) {
-    const auto contents = contents_of(scene.git_folder / name);
+  const auto look = look_at(scene);
+  for (const std::string& name : look->loose_refs) {
     if (!valid_ref_name(name)) {
       findings.push_back(make_finding(kRefDamaged, name, "Its name is none that git accepts."));
-    } else if (!contents || !parse_ref(*contents)) {
-      findings.push_back(make_finding(kRefDamaged, name, describe_damage(contents)));
+    } else if (!look->refs.refs.contains(name)) {  // its own file could not be parsed
+      findings.push_back(make_finding(kRefDamaged, name, describe_damage(contents_of(scene.git_folder / name))));
     }
   }
 }
@@ -39,17 +40,44 @@ void survey_packed(const Scene& scene, Findings& findings) {
   findings.push_back(make_finding(kPackedRefsDamaged, where_of(scene, path), "It has lines that make no sense."));
 }
 
+// Many references name the same objects, and each of those is looked for once.
+class Targets {
+ public:
+  explicit Targets(const History& history) : history_(history) {}
+
+  bool has(const git_oid& id) {
+    return remembered(there_, id, [&] { return history_.has(id); });
+  }
+  bool may_be_commit(const git_oid& id) {
+    return remembered(commits_, id,
+                      [&] { return history_.type_of(id).value_or(GIT_OBJECT_COMMIT) == GIT_OBJECT_COMMIT; });
+  }
+
+ private:
+  using Answers = std::unordered_map<git_oid, bool, IdHash, IdEqual>;
+
+  template <class Ask>
+  static bool remembered(Answers& answers, const git_oid& id, Ask ask) {
+    const auto known = answers.find(id);
+    return known != answers.end() ? known->second : answers.emplace(id, ask()).first->second;
+  }
+
+  const History& history_;
+  Answers there_;
+  Answers commits_;
+};
+
 void survey_targets(const SharedLook& look, const History& history, Findings& findings) {
   const RefTable& table = look.refs;
+  Targets targets(history);
   for (const auto& [name, value] : table.refs) {
-    const auto target = table.resolve(name);
+    const auto target = value.id ? value.id : table.resolve(name);
     if (!target) {
       findings.push_back(
           make_finding(kRefDangling, name, fmt::format("It names {}, which does not exist.", value.symbolic)));
-    } else if (!history.has(*target)) {
+    } else if (!targets.has(*target)) {
       findings.push_back(make_finding(kRefDangling, name, fmt::format("Its object {} is not there.", hex_of(*target))));
-    } else if (name.starts_with("refs/heads/") &&
-               history.type_of(*target).value_or(GIT_OBJECT_COMMIT) != GIT_OBJECT_COMMIT) {
+    } else if (name.starts_with("refs/heads/") && !targets.may_be_commit(*target)) {
       findings.push_back(make_finding(kRefDamaged, name, fmt::format("Its object {} is no commit.", hex_of(*target))));
     }
   }
@@ -66,10 +94,14 @@ void survey_targets(const SharedLook& look, const History& history, Findings& fi
   }
 }
 
+bool has_references_below(const RefTable& table, const std::string& name) {
+  const auto below = table.refs.lower_bound(name + "/");
+  return below != table.refs.end() && below->first.starts_with(name + "/");
+}
+
 // Git keeps a reference either at a name or below it: what lies in between cannot be restored.
 bool has_no_room(const RefTable& table, const std::string& name) {
-  const auto below = table.refs.lower_bound(name + "/");
-  if (below != table.refs.end() && below->first.starts_with(name + "/")) return true;
+  if (has_references_below(table, name)) return true;
   for (fs::path above = fs::path(name).parent_path(); above.has_parent_path(); above = above.parent_path()) {
     if (table.refs.contains(above.string())) return true;
   }
@@ -82,7 +114,7 @@ void survey_lost(const Scene& scene, Findings& findings) {
   const RefTable& table = look->refs;
   std::set<std::string> told;
   for (const Finding& finding : findings) told.insert(finding.where);
-  for (const std::string& name : reflog_names(scene.git_folder)) {
+  for (const std::string& name : look->logged_refs) {
     if (table.refs.contains(name) || told.contains(name) || !valid_ref_name(name)) continue;
     if (has_no_room(table, name)) continue;
     const auto contents = contents_of(scene.git_folder / "logs" / name);
@@ -91,32 +123,28 @@ void survey_lost(const Scene& scene, Findings& findings) {
   }
 }
 
+void survey_log(const Scene& scene, const std::string& name, Findings& findings) {
+  const fs::path path = scene.git_folder / "logs" / name;
+  const auto contents = contents_of(path);
+  if (contents && !parse_reflog(*contents).damaged) return;
+  findings.push_back(make_finding(kReflogDamaged, where_of(scene, path), "It has lines that make no sense."));
+}
+
 void survey_logs(const Scene& scene, Findings& findings) {
   const auto look = look_at(scene);
-  std::set<fs::path> folders;
-  for (const auto& [ref, value] : look->refs.refs) {
-    const fs::path path = scene.git_folder / "logs" / ref;
-    for (fs::path above = fs::path(ref).parent_path(); above != "refs" && !above.empty(); above = above.parent_path()) {
-      folders.insert(scene.git_folder / "logs" / above);
+  for (const Listed& file : look->git_files.below("logs/refs")) {
+    const std::string name = file.name.substr(std::string_view("logs/").size());
+    if (S_ISDIR(file.mode) && look->refs.refs.contains(name)) {
+      findings.push_back(make_finding(kFolderInTheWay, where_of(scene, scene.git_folder / file.name),
+                                      "There is a folder where git keeps the reference's log."));
+    } else if (S_ISREG(file.mode) && has_references_below(look->refs, name)) {
+      findings.push_back(make_finding(kFolderInTheWay, where_of(scene, scene.git_folder / file.name),
+                                      "There is a file where git keeps a folder of references' logs."));
+    } else if (S_ISREG(file.mode) && may_be_reference(file)) {
+      survey_log(scene, name, findings);
     }
-    if (!is_folder(path)) continue;
-    findings.push_back(
-        make_finding(kFolderInTheWay, where_of(scene, path), "There is a folder where git keeps the reference's log."));
   }
-  for (const fs::path& folder : folders) {
-    if (!is_file(folder)) continue;
-    findings.push_back(make_finding(kFolderInTheWay, where_of(scene, folder),
-                                    "There is a file where git keeps a folder of references' logs."));
-  }
-  auto names = reflog_names(scene.git_folder);
-  names.push_back("HEAD");
-  for (const std::string& name : names) {
-    const fs::path path = scene.git_folder / "logs" / name;
-    if (!is_file(path) || folders.contains(path)) continue;
-    const auto contents = contents_of(path);
-    if (contents && !parse_reflog(*contents).damaged) continue;
-    findings.push_back(make_finding(kReflogDamaged, where_of(scene, path), "It has lines that make no sense."));
-  }
+  if (is_file(scene.git_folder / "logs" / "HEAD")) survey_log(scene, "HEAD", findings);
 }
 
 }  // namespace

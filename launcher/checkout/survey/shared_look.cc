@@ -10,11 +10,26 @@ bool ends_with_zeros(std::string_view contents) {
   return contents.size() > GIT_OID_RAWSZ && only_zero_bytes(contents.substr(contents.size() - GIT_OID_RAWSZ));
 }
 
+bool is_entered(const std::string& folder) {
+  return !is_object_folder(folder) && !folder.ends_with(".lock");
+}
+
+std::vector<std::string> references_below(const Listing& files, std::string_view folder, std::size_t prefix) {
+  std::vector<std::string> names;
+  for (const Listed& file : files.below(folder)) {
+    if (may_be_reference(file)) names.push_back(file.name.substr(prefix));
+  }
+  return names;
+}
+
 }  // namespace
 
 std::shared_ptr<const SharedLook> look_at(const Scene& scene) {
   if (scene.look != nullptr) return scene.look;
   auto look = std::make_shared<SharedLook>();
+  look->git_files = list_below(scene.git_folder, is_entered);
+  look->loose_refs = references_below(look->git_files, "refs", 0);
+  look->logged_refs = references_below(look->git_files, "logs/refs", std::string_view("logs/").size());
   if (auto history = History::open(scene.git_folder)) look->history = std::move(*history);
   if (const auto contents = contents_of(scene.git_folder / "config")) {
     look->config = ConfigFile::parse(*contents, &look->config_complaint);
@@ -31,7 +46,7 @@ std::shared_ptr<const SharedLook> look_at(const Scene& scene) {
       if (whole) look->index = std::move(whole);
     }
   }
-  look->refs = read_refs(scene.git_folder);
+  look->refs = read_refs(scene.git_folder, look->loose_refs);
   look->head_value = read_head(scene.git_folder);
   if (const auto& head = look->head_value) look->head = head->id ? head->id : look->refs.resolve(head->symbolic);
   return look;

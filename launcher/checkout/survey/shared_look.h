@@ -8,16 +8,21 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "launcher/checkout/git/config_file.h"
 #include "launcher/checkout/git/history.h"
 #include "launcher/checkout/git/index_file.h"
+#include "launcher/checkout/git/listing.h"
 #include "launcher/checkout/objects/examine.h"
 #include "launcher/checkout/survey/survey.h"
 
 namespace checkout {
 
 struct SharedLook {
+  Listing git_files;                    // of .git, but for the loose objects
+  std::vector<std::string> loose_refs;  // their names, and those of references that have a log
+  std::vector<std::string> logged_refs;
   std::optional<History> history;  // nullopt: there is no folder of objects
   std::optional<IndexFile> index;  // nullopt: damaged or missing
   bool index_checksum_fits = false;

@@ -49,9 +49,9 @@ bool is_object_folder(const fs::path& path) {
          name.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-bool has_needed_mode(const struct stat& found) {
-  const mode_t needed = S_ISDIR(found.st_mode) ? S_IRUSR | S_IWUSR | S_IXUSR : S_IRUSR;
-  return (found.st_mode & needed) == needed;
+bool has_needed_mode(mode_t mode) {
+  const mode_t needed = S_ISDIR(mode) ? S_IRUSR | S_IWUSR | S_IXUSR : S_IRUSR;
+  return (mode & needed) == needed;
 }
 
 std::string where_of(const Scene& scene, const fs::path& path) {

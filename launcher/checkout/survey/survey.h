@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,15 +56,28 @@ void survey_features(const Scene& scene, Findings& findings);
 void survey_reachable(const Scene& scene, const ObjectsLook& objects, Findings& findings);
 void survey_work_tree(const Scene& scene, Findings& findings);
 
-// The process that may be writing this file of .git: it has the file open, or is a git that works in this checkout.
-// Empty: none, or nobody else could be.
-std::string owner_of(const Scene& scene, const fs::path& file);
+// The processes that may be writing files of .git: those that have one open, and a git that works in this checkout.
+class Neighbours {
+ public:
+  explicit Neighbours(const Scene& scene) : scene_(scene) {}
+
+  // Who may be writing this file. Empty: nobody, or nobody else could be.
+  std::string owner_of(const fs::path& file);
+
+ private:
+  void look_around();
+
+  const Scene& scene_;
+  bool looked_ = false;                      // at all processes, once and only when there is something to ask
+  std::string git_;                          // empty: none works here
+  std::map<fs::path, std::string> writers_;  // by the file
+};
 
 // objects/ab: where loose objects lie, and nothing else.
 bool is_object_folder(const fs::path& path);
 
 // The owner may read it, and what it is for.
-bool has_needed_mode(const struct stat& found);
+bool has_needed_mode(mode_t mode);
 
 // A path relative to the checkout, for people and as the key of a finding.
 std::string where_of(const Scene& scene, const fs::path& path);
