@@ -37,7 +37,8 @@ TEST(World, DisksKeepWhatTheyPromise) {
 }
 
 TEST(World, SpotInterruptionWarnsThenKills) {
-  auto scenario = shell("trap 'echo warned; sleep 3; echo late; sleep 10; echo never' TERM; while :; do sleep 3600 & wait; done");
+  auto scenario =
+      shell("trap 'echo warned; sleep 3; echo late; sleep 10; echo never' TERM; while :; do sleep 3600 & wait; done");
   scenario.timeline = {{at(30s), scenario::SpotInterrupt{}, 1}};
   const auto text = play(scenario, [](const WorldRecord& record) {
     return log_of(record) + record.boots[0].status.describe() + " " + std::to_string(record.boots[0].end / 1s);
