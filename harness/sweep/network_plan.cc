@@ -31,14 +31,16 @@ std::vector<int> percents(const NetworkFault& fault, int places) {
 
 }  // namespace
 
-scenario::Scenario expected_with(const NetworkFault& fault, scenario::Scenario scenario) {
-  const bool says_no = fault.fault == "http-401" || fault.fault == "http-403" || fault.fault == "http-404" ||
-                       fault.fault == "redirect-loop";
-  if (says_no || fault.times == 0) scenario.expect.log.clear();
+scenario::Scenario expected_with(const Fault& fault, scenario::Scenario scenario) {
+  if (fault.kind == Kind::kErrno && fault.persistent) scenario.expect.log.clear();
+  if (fault.kind != Kind::kNetwork) return scenario;
+  const std::string& what = fault.network.fault;
+  const bool says_no = what == "http-401" || what == "http-403" || what == "http-404" || what == "redirect-loop";
+  if (says_no || fault.network.times == 0) scenario.expect.log.clear();
   scenario.expect.billed_hours.reset();
   // An answer that never came leaves open whether it was understood; asking the other API is right, and it says yes
   // again.
-  if (fault.service == "provider") scenario.expect.stop_calls.reset();
+  if (fault.network.service == "provider") scenario.expect.stop_calls.reset();
   return scenario;
 }
 

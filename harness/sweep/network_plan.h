@@ -31,9 +31,9 @@ class NetworkPoints {
   scenario::Duration boot_began_{0};
 };
 
-// What holds with this fault. A checkout that is sound is trained as it is when upstream says no or stays away, so the
-// newest code may be missing; a single mishap must not have cost it.
-scenario::Scenario expected_with(const NetworkFault& fault, scenario::Scenario scenario);
+// What holds with this fault. A checkout that is sound is trained as it is when upstream says no or stays away, or when
+// the disk takes no update for minutes, so the newest code may be missing; a single mishap must not have cost it.
+scenario::Scenario expected_with(const Fault& fault, scenario::Scenario scenario);
 
 // Every fault that can strike there, once and for two minutes; those that have a place within an answer, at so many
 // places from its beginning to its end.

@@ -72,8 +72,7 @@ oracle::ScenarioResult play(const Backstage& backstage, const Job& job, const Mo
   if (job.keep_result.empty()) brief.not_covered = std::exchange(record->not_covered, {});
   record->final_path = scenario.trainer.checkpoint_folder + "/final.json";
   record->reference_final = backstage.reference_final;
-  auto result = fault.kind == Kind::kNetwork ? oracle::judge(expected_with(fault.network, scenario), *record)
-                                             : oracle::judge(scenario, *record);
+  auto result = oracle::judge(expected_with(fault, scenario), *record);
   if (injects) {
     brief.came_to_pass = injector.came_to_pass();
     brief.points_after = injector.points_of_first_boot();

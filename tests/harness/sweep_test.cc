@@ -11,6 +11,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "harness/sweep/network_plan.h"
+
 namespace sweep {
 namespace {
 
@@ -137,6 +139,23 @@ TEST_F(Sweep, WhatCannotBeSweptIsASetupError) {
   EXPECT_THAT(output_, HasSubstr("there is no kind of fault \"nonsense\""));
   EXPECT_EQ(simrun("replay " PROJECT_SOURCE_DIR "/README.md"), 3);
   EXPECT_THAT(output_, HasSubstr("is no case"));
+}
+
+TEST(Expectations, HoldUnlessTheFaultLasts) {
+  scenario::Scenario scenario;
+  scenario.expect.log = {"the new script"};
+  Fault fault;
+  fault.kind = Kind::kErrno;
+  EXPECT_EQ(expected_with(fault, scenario).expect.log.size(), 1U);
+  fault.persistent = true;
+  EXPECT_THAT(expected_with(fault, scenario).expect.log, testing::IsEmpty());
+  fault.kind = Kind::kNetwork;
+  fault.network = {.fault = "reset", .times = 1};
+  EXPECT_EQ(expected_with(fault, scenario).expect.log.size(), 1U);
+  fault.network.times = 0;
+  EXPECT_THAT(expected_with(fault, scenario).expect.log, testing::IsEmpty());
+  fault.kind = Kind::kKill;
+  EXPECT_EQ(expected_with(fault, scenario).expect.log.size(), 1U);
 }
 
 TEST(Address, SaysNothingOfRandomNamesNumbersAndObjects) {
