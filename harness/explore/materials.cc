@@ -13,6 +13,7 @@
 #include "harness/faults/file_damage.h"
 #include "harness/faults/git_damage.h"
 #include "harness/faults/upstream.h"
+#include "harness/oracle/promises.h"
 #include "harness/pod/disks.h"
 
 namespace explore {
@@ -82,6 +83,7 @@ base::Result<pod::Materials> gather(const scenario::Scenario& scenario, const Se
   materials.hands.damage = faults::apply_damage;
   materials.hands.edit = faults::apply_user_edit;
   materials.hands.damage_file = faults::damage_file;
+  materials.hands.missing_work = oracle::missing_work;
   const std::string fixture = settings.fixtures + "/repositories/" + scenario.repository.fixture;
   name_git_host(materials, scenario, settings);
   if (auto named = name_provider(materials, scenario); !named) return base::fail(named.error());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "harness/pod/record.h"
@@ -9,9 +10,10 @@
 
 namespace faults {
 
-// `checkout` is a path of this machine. Returns the work that must not be lost from now on; its path is the edit's,
-// relative to the checkout. Errors: kNotFound when there is no checkout, or no file to modify; what git says when a
-// commit cannot be made.
-base::Result<pod::Precious> apply_user_edit(const std::string& checkout, const scenario::UserEdit& edit);
+// `checkout` is a path of this machine. Adds to `work` what must not be lost from now on, its path relative to the
+// checkout, and takes out of it the file that the user overwrites herself. Errors: kNotFound when there is no checkout,
+// or no file to modify; what git says when it does not take a commit or a stash, and a commit's file is written then.
+base::Result<void> apply_user_edit(const std::string& checkout, const scenario::UserEdit& edit,
+                                   std::vector<pod::Precious>& work);
 
 }  // namespace faults

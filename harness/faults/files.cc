@@ -10,6 +10,8 @@ namespace fs = std::filesystem;
 using base::Result;
 
 Result<std::string> read_file(const fs::path& path) {
+  std::error_code error;  // a stream opens folders, too, and throws when it is read
+  if (fs::is_directory(path, error)) return base::fail(base::system_error(EISDIR, "read", path.string()));
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
   if (!stream) return base::fail(base::system_error(errno, "read", path.string()));

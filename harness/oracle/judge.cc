@@ -58,6 +58,9 @@ std::string joined(const std::vector<std::string>& texts) {
 
 // A fault that never happened was not survived, and what the stage could not see was not checked.
 void add_gaps(const pod::WorldRecord& record, std::vector<Finding>& findings) {
+  if (!record.passed_over.empty()) {
+    findings.push_back({"timeline", Judgement::kUnknown, "could not be done: " + joined(record.passed_over)});
+  }
   if (record.pending_timeline) {
     findings.push_back({"timeline", Judgement::kUnknown, "never came to pass: " + joined(record.pending)});
   }

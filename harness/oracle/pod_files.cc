@@ -110,6 +110,8 @@ WalkGaps walk_disks(const pod::WorldRecord& record, const std::function<void(con
 }
 
 std::optional<std::string> read_file(const fs::path& path) {
+  std::error_code error;  // a stream opens folders, too, and throws when it is read
+  if (fs::is_directory(path, error)) return std::nullopt;
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
   std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};

@@ -16,8 +16,8 @@
 // Git refuses to open a repository that lacks HEAD, and `git rev-list --all` gives up at the first broken reference.
 // Work in such a repository is not lost: a person with patience would find it. So nothing is asked of the repository
 // itself. A bare side repository is made that borrows its objects, and every object name that stands anywhere in HEAD,
-// refs/, packed-refs or logs/ is a starting point for a walk there; the index adds what is staged. When the walk from
-// all of them fails, because an object in between is missing, each starting point is walked alone.
+// refs/, packed-refs or, where those count, logs/ is a starting point for a walk there; the index adds what is staged.
+// When the walk from all of them fails, because an object in between is missing, each starting point is walked alone.
 
 namespace oracle {
 
@@ -64,12 +64,17 @@ void add_object_names(const fs::path& file, std::set<std::string>& names) {
   }
 }
 
-std::set<std::string> starting_points(const fs::path& git_folder) {
+std::set<std::string> starting_points(const fs::path& git_folder, Reflogs reflogs) {
   std::set<std::string> names;
   std::error_code error;
-  for (const auto* file : {"HEAD", "packed-refs", "ORIG_HEAD", "MERGE_HEAD"})
-    add_object_names(git_folder / file, names);
-  for (const auto* folder : {"refs", "logs"}) {
+  std::vector<std::string> files{"HEAD", "packed-refs", "MERGE_HEAD", "logs/refs/stash"};
+  std::vector<std::string> folders{"refs"};
+  if (reflogs == Reflogs::kCount) {
+    files.emplace_back("ORIG_HEAD");
+    folders.emplace_back("logs");
+  }
+  for (const auto& file : files) add_object_names(git_folder / file, names);
+  for (const auto& folder : folders) {
     for (fs::recursive_directory_iterator entry(git_folder / folder, error), end; !error && entry != end;
          entry.increment(error)) {
       if (entry->is_regular_file(error)) add_object_names(entry->path(), names);
@@ -155,11 +160,11 @@ bool looks_like_git_folder(const fs::path& folder) {
   return folder.filename() == ".git" || has("HEAD") || has("refs") || has("packed-refs");
 }
 
-base::Result<void> visit_reachable_blobs(const fs::path& git_folder, std::size_t size_min,
+base::Result<void> visit_reachable_blobs(const fs::path& git_folder, Reflogs reflogs, std::size_t size_min,
                                          const std::function<void(const std::string&)>& visit) {
   const auto side = SideRepository::borrowing_from(git_folder);
   if (!side) return base::fail(side.error());
-  auto objects = reachable_objects(*side, starting_points(git_folder));
+  auto objects = reachable_objects(*side, starting_points(git_folder, reflogs));
   if (!objects) return base::fail(objects.error());
   add_staged_objects(*side, git_folder / "index", *objects);
 
@@ -198,7 +203,7 @@ base::Result<void> visit_bundled_blobs(const fs::path& bundle, const fs::path& u
       return base::fail({base::ErrorCode::kDamaged, "fetch from the bundle", bundle.string(), 0, fetched->errors, ""});
     }
   }
-  return visit_reachable_blobs(side->path(), size_min, visit);
+  return visit_reachable_blobs(side->path(), Reflogs::kCount, size_min, visit);
 }
 
 }  // namespace oracle

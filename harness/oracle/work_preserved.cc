@@ -10,9 +10,10 @@
 #include "harness/oracle/words.h"
 
 // Every piece of the user's work must lie somewhere on the disks that are left: as a file, inside a larger file (a
-// rescue may have bundled or appended it), or in a repository, reachable from a reference, a reflog or the index. Where
-// it lies does not matter: in place, under a rescue reference, in quarantine. An object that nothing leads to does not
-// count: the next garbage collection takes it.
+// rescue may have bundled or appended it), or in a repository, reachable from a reference or the index. Where it lies
+// does not matter: in place, under a rescue reference, in quarantine. An object that nothing leads to does not count:
+// the next garbage collection takes it. Nor does, in the checkout, one that only a reflog leads to: no branch shows it,
+// and the same collection takes it 30 days later. In quarantine nothing is ever collected, and there a reflog does.
 //
 // What could not be read might hold the work. Then nothing is called lost; the verdict is "unknown".
 
@@ -41,7 +42,8 @@ struct Search {
   std::vector<std::string> not_seen;  // what could not be looked at, with the reason
 };
 
-Search search_disks(const pod::WorldRecord& record) {
+// `checkout` is the repository that is in use, where reflogs do not last; empty: they count everywhere.
+Search search_disks(const pod::WorldRecord& record, const std::optional<fs::path>& checkout) {
   Search search;
   for (const auto& piece : record.precious) search.missing.push_back(&piece);
   std::vector<fs::path> git_folders;
@@ -64,9 +66,10 @@ Search search_disks(const pod::WorldRecord& record) {
   if (gaps.unreadable_count > 0) search.not_seen.push_back(gaps.first + " cannot be listed");
   for (const auto& folder : git_folders) {
     if (search.missing.empty()) break;
-    const auto visited = visit_reachable_blobs(folder, smallest(search.missing), [&](const std::string& content) {
-      strike_out_found(search.missing, content);
-    });
+    const auto reflogs = checkout && folder == *checkout / ".git" ? Reflogs::kDoNotCount : Reflogs::kCount;
+    const auto visited =
+        visit_reachable_blobs(folder, reflogs, smallest(search.missing),
+                              [&](const std::string& content) { strike_out_found(search.missing, content); });
     if (!visited) search.not_seen.push_back(folder.string() + ": " + visited.error().message());
   }
   for (const auto& bundle : bundles) {
@@ -101,7 +104,7 @@ Verdict check(const scenario::Scenario& scenario, const pod::WorldRecord& record
     return {oracle_name, Status::kNotApplicable, "the user had nothing on the disks that could be lost", false, {}};
   }
   const auto pieces = count_text(record.precious.size(), "piece");
-  const auto [missing, not_seen] = search_disks(record);
+  const auto [missing, not_seen] = search_disks(record, host_path(record, scenario.start.checkout));
   if (missing.empty()) {
     return {oracle_name, Status::kPass, fmt::format("all the user's work is there ({})", pieces), false, {}};
   }
@@ -115,12 +118,20 @@ Verdict check(const scenario::Scenario& scenario, const pod::WorldRecord& record
   }
   return {oracle_name,
           Status::kFail,
-          fmt::format("lost, on no disk any more: {} ({} of {})", lost, missing.size(), pieces),
+          fmt::format("lost, kept on no disk any more: {} ({} of {})", lost, missing.size(), pieces),
           false,
           {}};
 }
 
 }  // namespace
+
+std::vector<bool> missing_work(const pod::WorldRecord& record) {
+  const auto [missing, not_seen] = search_disks(record, std::nullopt);
+  std::vector<bool> result;
+  for (const auto& piece : record.precious)
+    result.push_back(not_seen.empty() && std::ranges::count(missing, &piece) > 0);
+  return result;
+}
 
 Oracle work_preserved() {
   return {oracle_name, "no work of the user's is lost", check};

@@ -89,6 +89,7 @@ struct Precious {
   std::string description;  // "local edit of train.py at 0:10"
   std::string path;         // where it lay
   std::string content;      // these bytes, as a file, as a git object, or within a log of either
+  bool in_git = false;      // the user has given it to git; else it is the file alone
 };
 
 struct DiskView {
@@ -115,8 +116,9 @@ struct WorldRecord {
   std::vector<std::string> malformed_requests;  // that the provider refused because they are no such requests
   Duration billed{0};                           // how long there was a pod that costs
   double real_seconds = 0;
-  bool pending_timeline = false;     // some entry never fired
-  std::vector<std::string> pending;  // which, for people: "line 14: step 120"
+  bool pending_timeline = false;              // some entry never fired
+  std::vector<std::string> pending;           // which, for people: "line 14: step 120"
+  std::vector<std::string> passed_over = {};  // what the timeline wanted and could not do at its moment
 };
 
 }  // namespace pod

@@ -195,7 +195,8 @@ json record_json(const pod::WorldRecord& record) {
           {"end", nanoseconds(record.end)},
           {"real-seconds", record.real_seconds},
           {"pending-timeline", record.pending_timeline},
-          {"pending", record.pending}};
+          {"pending", record.pending},
+          {"passed-over", record.passed_over}};
 }
 
 pod::WorldRecord record_from(const json& from) {
@@ -213,6 +214,7 @@ pod::WorldRecord record_from(const json& from) {
   record.real_seconds = from.at("real-seconds");
   record.pending_timeline = from.at("pending-timeline");
   record.pending = from.at("pending").get<std::vector<std::string>>();
+  record.passed_over = from.at("passed-over").get<std::vector<std::string>>();
   return record;
 }
 

@@ -60,7 +60,7 @@ const Names& network_service_names() {
 }
 
 const Names& edit_kind_names() {
-  static const Names names{"modify", "untracked", "commit"};
+  static const Names names{"modify", "untracked", "commit", "stash"};
   return names;
 }
 

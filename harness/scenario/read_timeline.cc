@@ -98,6 +98,7 @@ const Section<UpstreamCommit>& upstream_commit_section() {
 static EditKind edit_kind(Reader& reader, const YAML::Node& node) {
   const std::string kind = reader.choice(node, edit_kind_names());
   if (kind == "untracked") return EditKind::kUntracked;
+  if (kind == "stash") return EditKind::kStash;
   return kind == "commit" ? EditKind::kCommit : EditKind::kModify;
 }
 

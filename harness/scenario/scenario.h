@@ -142,7 +142,7 @@ struct UpstreamCommit {
   std::string content;
   bool operator==(const UpstreamCommit&) const = default;
 };
-enum class EditKind { kModify, kUntracked, kCommit };
+enum class EditKind { kModify, kUntracked, kCommit, kStash };
 struct UserEdit {
   EditKind kind;
   std::string path;  // relative to the checkout

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <array>
@@ -207,7 +208,9 @@ TEST(Justify, APodIsStoppedWhereThatWasAskedForOrAHoldCostsMoney) {
   Scenario scenario = with(scenario::KillContainer{});
   EXPECT_EQ(judge_drawn(scenario, stopped).standing, Standing::kFailed) << "nobody asked";
   scenario.provider.emplace();
+  EXPECT_EQ(wanted_outcome(scenario), scenario::Outcome::kCompleted);
   scenario.start.command = {"podlaunch", "--on-complete", "stop-pod"};
+  EXPECT_EQ(wanted_outcome(scenario), scenario::Outcome::kStopped);
   EXPECT_EQ(judge_drawn(scenario, stopped).standing, Standing::kGood);
   EXPECT_EQ(judge_drawn(scenario, completed).standing, Standing::kFailed) << "and was not stopped";
   Scenario wrong_clock = scenario;
@@ -267,6 +270,28 @@ TEST(Justify, WhereEveryAttemptFailsAnOlderCheckpointMayBeTried) {
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kGood);
   result.findings.back().text = "the weights differ";
   EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed);
+}
+
+TEST(Justify, WhereThreeBootsWereKilledWithinAMinuteAnOlderCheckpointMayBeTried) {
+  auto result = ended(scenario::Outcome::kCompleted);
+  result.findings.push_back(
+      {"training-resumes", oracle::Judgement::kFail, "began at step 30, although a checkpoint lay"});
+  result.record.boots.clear();
+  const base::WaitStatus killed{base::WaitStatus::Kind::kSignaled, SIGKILL};
+  for (int number = 1; number <= 3; ++number) {
+    result.record.boots.emplace_back();
+    result.record.boots.back().number = number;
+    result.record.boots.back().ended_by = pod::BootEnd::kKilled;
+    result.record.boots.back().status = killed;
+    result.record.attempts.push_back({.boot = number, .end = std::chrono::seconds(50)});
+  }
+  const Scenario scenario = with(scenario::KillContainer{});
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kGood);
+  result.record.attempts[1].end = std::chrono::seconds(70);
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed) << "the second got further";
+  result.record.attempts[1].end = std::chrono::seconds(50);
+  result.record.boots.pop_back();
+  EXPECT_EQ(judge_drawn(scenario, result).standing, Standing::kFailed) << "only two";
 }
 
 // --- Making smaller ------------------------------------------------------------------------------------------------
@@ -430,12 +455,12 @@ TEST_F(ExploreProgram, FindsACommandThatLoopsAndKeepsASmallScenario) {
       "name: planted\nstart:\n  shell: \"cd /workspace && git clone -q -b DL4Math "
       "https://github.com/nexthybrid/AReaL.git && cd AReaL && bash examples/cloud_gsm8k/run_training_cloud.sh 1hour && "
       "sleep infinity\"\n");
-  const std::string found = simrun("explore --seed 22 --worlds 1 --base base.yaml --shrink-plays 4");
+  const std::string found = simrun("explore --seed 10 --worlds 1 --base base.yaml --shrink-plays 4");
   EXPECT_THAT(found, HasSubstr("never-loops")) << found;
-  const auto saved = scenario::load(folder_ / "explore_22_0.yaml");
+  const auto saved = scenario::load(folder_ / "explore_10_0.yaml");
   ASSERT_TRUE(saved) << found;
   EXPECT_EQ(saved->front().timeline.size(), 1U);
-  EXPECT_THAT(simrun("explore_22_0.yaml"), HasSubstr("never-loops fails"));
+  EXPECT_THAT(simrun("explore_10_0.yaml"), HasSubstr("never-loops fails"));
 }
 
 TEST_F(ExploreProgram, FindsACommandThatDeletesWorkAndKeepsASmallScenario) {
@@ -444,12 +469,12 @@ TEST_F(ExploreProgram, FindsACommandThatDeletesWorkAndKeepsASmallScenario) {
       "name: planted\nstart:\n  shell: \"cd /workspace && rm -rf AReaL && git clone -q -b DL4Math "
       "https://github.com/nexthybrid/AReaL.git && cd AReaL && bash examples/cloud_gsm8k/run_training_cloud.sh 1hour && "
       "sleep infinity\"\n");
-  const std::string found = simrun("explore --seed 22 --worlds 1 --base base.yaml --shrink-plays 5");
+  const std::string found = simrun("explore --seed 10 --worlds 1 --base base.yaml --shrink-plays 5");
   EXPECT_THAT(found, HasSubstr("work-preserved")) << found;
-  const auto saved = scenario::load(folder_ / "explore_22_0.yaml");
+  const auto saved = scenario::load(folder_ / "explore_10_0.yaml");
   ASSERT_TRUE(saved) << found;
   EXPECT_LE(saved->front().timeline.size(), 2U);
-  EXPECT_THAT(simrun("explore_22_0.yaml"), HasSubstr("work-preserved fails"));
+  EXPECT_THAT(simrun("explore_10_0.yaml"), HasSubstr("work-preserved fails"));
 }
 
 // --- The command line ----------------------------------------------------------------------------------------------

@@ -52,9 +52,15 @@ class FaultsTest : public testing::Test {
     ASSERT_TRUE(done) << done.error().message();
   }
 
+  void edit(const scenario::UserEdit& edit) {
+    const auto done = apply_user_edit(checkout_, edit, work_);
+    ASSERT_TRUE(done) << done.error().message();
+  }
+
   fs::path folder_;
   fs::path bare_;
   fs::path checkout_;
+  std::vector<pod::Precious> work_;
 };
 
 // --- Git as a tool -------------------------------------------------------------------------------------------------
@@ -198,26 +204,25 @@ TEST_F(FaultsTest, DamageNeedsACheckoutAndAKnownName) {
 TEST_F(FaultsTest, ModifyChangesAFileAndKeepsItsMode) {
   clone();
   const std::string script = "examples/cloud_gsm8k/run_training_cloud.sh";
-  const auto work = apply_user_edit(checkout_, {EditKind::kModify, script, "echo mine\n"});
-  ASSERT_TRUE(work) << work.error().message();
-  EXPECT_EQ(work->content, "echo mine\n");
-  EXPECT_EQ(work->path, script);
-  EXPECT_THAT(work->description, HasSubstr("local edit of " + script));
+  edit({EditKind::kModify, script, "echo mine\n"});
+  ASSERT_EQ(work_.size(), 1U);
+  EXPECT_EQ(work_[0].content, "echo mine\n");
+  EXPECT_EQ(work_[0].path, script);
+  EXPECT_THAT(work_[0].description, HasSubstr("local edit of " + script));
   EXPECT_EQ(*read_file(checkout_ / script), "echo mine\n");
   EXPECT_EQ(git(checkout_, {"status", "--porcelain"}), " M " + script + "\n");
 }
 
 TEST_F(FaultsTest, UntrackedMakesANewFile) {
   clone();
-  ASSERT_TRUE(apply_user_edit(checkout_, {EditKind::kUntracked, "notes/a.md", "mine\n"}));
+  edit({EditKind::kUntracked, "notes/a.md", "mine\n"});
   EXPECT_EQ(git(checkout_, {"status", "--porcelain"}), "?? notes/\n");
 }
 
 TEST_F(FaultsTest, CommitIsOneAheadAndLeavesOtherWorkAlone) {
   clone();
-  ASSERT_TRUE(apply_user_edit(checkout_, {EditKind::kModify, "README.md", "not committed\n"}));
-  const auto work = apply_user_edit(checkout_, {EditKind::kCommit, "areal/a.py", "mine = 1\n"});
-  ASSERT_TRUE(work) << work.error().message();
+  edit({EditKind::kModify, "README.md", "not committed\n"});
+  edit({EditKind::kCommit, "areal/a.py", "mine = 1\n"});
   EXPECT_EQ(git(checkout_, {"rev-list", "--count", "origin/DL4Math..DL4Math"}), "1\n");
   EXPECT_EQ(git(checkout_, {"show", "HEAD:areal/a.py"}), "mine = 1\n");
   EXPECT_EQ(git(checkout_, {"status", "--porcelain"}), " M README.md\n");
@@ -225,13 +230,48 @@ TEST_F(FaultsTest, CommitIsOneAheadAndLeavesOtherWorkAlone) {
   EXPECT_EQ(git(checkout_, {"fsck", "--full"}), "");
 }
 
+TEST_F(FaultsTest, AStashLeavesWorkTreeAndIndexAlone) {
+  clone();
+  edit({EditKind::kModify, "README.md", "not committed\n"});
+  edit({EditKind::kStash, "README.md", "for later\n"});
+  EXPECT_EQ(git(checkout_, {"show", "stash@{0}:README.md"}), "for later\n");
+  EXPECT_EQ(git(checkout_, {"status", "--porcelain"}), " M README.md\n");
+  EXPECT_EQ(git(checkout_, {"fsck", "--full"}), "");
+  EXPECT_EQ(work_.size(), 2U);
+}
+
+TEST_F(FaultsTest, WhatTheUserOverwritesHerselfIsNotMissed) {
+  clone();
+  edit({EditKind::kModify, "README.md", "first\n"});
+  edit({EditKind::kModify, "README.md", "second\n"});
+  ASSERT_EQ(work_.size(), 1U);
+  EXPECT_EQ(work_[0].content, "second\n");
+  edit({EditKind::kCommit, "README.md", "third\n"});
+  edit({EditKind::kModify, "README.md", "fourth\n"});
+  EXPECT_EQ(work_.size(), 2U) << "git has the third";
+  ASSERT_TRUE(write_file(checkout_ / "README.md", "what somebody else has put there\n"));
+  edit({EditKind::kModify, "README.md", "fifth\n"});
+  EXPECT_EQ(work_.size(), 3U) << "she did not overwrite the fourth";
+}
+
+TEST_F(FaultsTest, ACommitThatGitDoesNotTakeLeavesTheFile) {
+  clone();
+  ASSERT_TRUE(apply_damage(checkout_, "zeroed-index"));
+  EXPECT_FALSE(apply_user_edit(checkout_, {EditKind::kCommit, "areal/a.py", "mine = 1\n"}, work_));
+  ASSERT_EQ(work_.size(), 1U);
+  EXPECT_THAT(work_[0].description, HasSubstr("new file areal/a.py"));
+  EXPECT_FALSE(work_[0].in_git);
+  EXPECT_EQ(*read_file(checkout_ / "areal/a.py"), "mine = 1\n");
+}
+
 TEST_F(FaultsTest, EditsThatCannotBeAreErrors) {
-  const auto early = apply_user_edit(folder_ / "nothing", {EditKind::kUntracked, "a", "b"});
+  const auto early = apply_user_edit(folder_ / "nothing", {EditKind::kUntracked, "a", "b"}, work_);
   ASSERT_FALSE(early);
   EXPECT_THAT(early.error().message(), HasSubstr("there is no checkout"));
   clone();
-  EXPECT_FALSE(apply_user_edit(checkout_, {EditKind::kModify, "nothing.md", "b"}));
-  EXPECT_FALSE(apply_user_edit(checkout_, {EditKind::kUntracked, "README.md", "b"}));
+  EXPECT_FALSE(apply_user_edit(checkout_, {EditKind::kModify, "nothing.md", "b"}, work_));
+  EXPECT_FALSE(apply_user_edit(checkout_, {EditKind::kUntracked, "README.md", "b"}, work_));
+  EXPECT_TRUE(work_.empty());
 }
 
 }  // namespace

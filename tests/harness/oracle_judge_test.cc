@@ -92,6 +92,15 @@ TEST(Judge, AnEntryThatNeverFiredIsUnknown) {
   EXPECT_EQ(exit_status(result.judgement), 2);
 }
 
+TEST(Judge, AnEntryThatCouldNotBeDoneIsUnknown) {
+  auto record = failing_boots(1);
+  record.outcome = scenario::Outcome::kRunning;
+  record.passed_over = {"edit as the user: there is no checkout"};
+  const auto result = judge({}, record);
+  EXPECT_EQ(result.judgement, Judgement::kUnknown);
+  EXPECT_THAT(result.reason, HasSubstr("there is no checkout"));
+}
+
 TEST(Judge, WhatTheStageCouldNotSeeIsUnknown) {
   auto record = failing_boots(1);
   record.not_covered = {"io_uring by python3"};

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "harness/oracle/pod_files.h"
+#include "harness/oracle/promises.h"
 #include "tests/harness/oracle_world.h"
 
 namespace oracle {
@@ -74,14 +75,17 @@ TEST_F(WorkPreserved, FindsACommitUnderARescueReference) {
   EXPECT_EQ(check().status, Status::kFail) << "nothing leads to the commit any more";
 }
 
-TEST_F(WorkPreserved, FindsACommitThatOnlyTheReflogNames) {
+TEST_F(WorkPreserved, ACommitThatOnlyTheReflogNamesIsLostInTheCheckoutAndKeptInQuarantine) {
   make_checkout();
   write(checkout() / "train.py", edit);
   git_in(checkout(), {"commit", "--quiet", "--all", "--message=mine"});
   git_in(checkout(), {"reset", "--quiet", "--hard", "HEAD~1"});
-  fs::remove(checkout() / ".git/ORIG_HEAD");
   add_precious(edit);
-  EXPECT_EQ(check().status, Status::kPass);
+  EXPECT_EQ(check().status, Status::kFail) << "git forgets it after 30 days";
+  EXPECT_THAT(missing_work(record_), testing::ElementsAre(false)) << "until then it is there";
+  fs::create_directories(volume() / "quarantine");
+  fs::rename(checkout() / ".git", volume() / "quarantine/git");
+  EXPECT_EQ(check().status, Status::kPass) << "nobody collects garbage there";
 }
 
 TEST_F(WorkPreserved, FindsPackedObjects) {
@@ -112,6 +116,9 @@ TEST_F(WorkPreserved, FindsAStash) {
   git_in(checkout(), {"stash", "push", "--quiet"});
   add_precious(edit);
   EXPECT_EQ(check().status, Status::kPass);
+  write(checkout() / "train.py", "print('later')\n");
+  git_in(checkout(), {"stash", "push", "--quiet"});
+  EXPECT_EQ(check().status, Status::kPass) << "only the stash's reflog leads to the earlier one";
 }
 
 TEST_F(WorkPreserved, FindsWorkInARepositoryThatGitRefusesToOpen) {
@@ -125,6 +132,8 @@ TEST_F(WorkPreserved, FindsWorkInARepositoryThatGitRefusesToOpen) {
   fs::remove(git_folder / "index");
   write(git_folder / "refs/heads/other", "");
   add_precious(edit);
+  EXPECT_EQ(check().status, Status::kPass);
+  fs::create_directory(git_folder / "HEAD");
   EXPECT_EQ(check().status, Status::kPass);
 }
 

@@ -52,6 +52,7 @@ oracle::ScenarioResult spot_interruption() {
   record.real_seconds = 1.5;
   record.pending_timeline = true;
   record.pending = {"line 3: step 500"};
+  record.passed_over = {"edit as the user: there is no checkout"};
   result.kept_folder = "/tmp/simrun-1";
   result.replay = "./dev simrun scenarios/spot_interrupt.yaml";
   return result;
@@ -84,6 +85,7 @@ TEST(Json, RoundTripKeepsEverythingThatReportsShow) {
   EXPECT_EQ(to_junit({*back}), to_junit({result}));
   EXPECT_EQ(back->record.boots[0].status, result.record.boots[0].status);
   EXPECT_EQ(back->record.pending, result.record.pending);
+  EXPECT_EQ(back->record.passed_over, result.record.passed_over);
   EXPECT_EQ(back->verdicts[1].assumptions, result.verdicts[1].assumptions);
 }
 

@@ -82,8 +82,15 @@ TEST(FileDamage, DeletesReplacesAndForbids) {
   EXPECT_THAT(after_damage({FileDamageKind::kGarbage, "/workspace/a1", false, 0}), HasSubstr("g   a   r   b"));
 }
 
-TEST(FileDamage, OfWhatIsNotThereIsAnError) {
-  EXPECT_THAT(after_damage({FileDamageKind::kTear, "/workspace/b*", false, 0}), HasSubstr("error: cannot damage"));
+TEST(FileDamage, OfWhatIsNotThereOrNoFileIsPassedOverAndSaid) {
+  const auto passed_over = [](const scenario::FileDamage& damage) {
+    return play(with("mkdir /workspace/folder; exec sleep inf", {at(10s), damage, 1}), [](const WorldRecord& record) {
+      return record.passed_over.empty() ? std::string() : record.passed_over.front();
+    });
+  };
+  EXPECT_THAT(passed_over({FileDamageKind::kTear, "/workspace/b*", false, 0}), HasSubstr("cannot damage"));
+  EXPECT_THAT(passed_over({FileDamageKind::kTear, "/workspace/folder", false, 0}), HasSubstr("cannot read"));
+  EXPECT_EQ(passed_over({FileDamageKind::kDelete, "/workspace/folder", false, 0}), "");
 }
 
 // --- Disks ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "harness/faults/file_damage.h"
+#include "harness/oracle/promises.h"
 #include "harness/pod/isolation.h"
 #include "harness/pod/world/world.h"
 
@@ -36,6 +37,7 @@ inline Materials materials() {
   Materials result;
   result.environment = {{"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", "/root"}};
   result.hands.damage_file = faults::damage_file;
+  result.hands.missing_work = oracle::missing_work;
   return result;
 }
 

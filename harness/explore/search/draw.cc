@@ -89,7 +89,7 @@ static void draw_podlaunch(Random& random, Drawn& drawn) {
   if (random.chance(1, 4)) {
     add_flag(drawn, {"--update", pick(random, std::vector<std::string>{"until-checkpoint", "once-per-run", "never"})});
   }
-  if (random.chance(1, 4)) add_flag(drawn, {"--local-changes", "set-aside"});
+  if (random.chance(1, 2)) add_flag(drawn, {"--local-changes", "set-aside"});
   if (random.chance(1, 3))
     add_flag(drawn, {"--done-when", "file:" + scenario.trainer.checkpoint_folder + "/final.json"});
   if (random.chance(1, 2)) add_flag(drawn, {"--stall-timeout", "10min"});
@@ -98,6 +98,19 @@ static void draw_podlaunch(Random& random, Drawn& drawn) {
   if (random.chance(1, 3)) draw_provider(random, drawn);
   auto& command = drawn.scenario.start.command;
   command.insert(command.end(), {"--", "bash", "examples/cloud_gsm8k/run_training_cloud.sh", "1hour"});
+}
+
+// Where the checkout belongs lies something of the user's already, and more of it than can stay in its place.
+static void draw_earlier_files(Random& random, Drawn& drawn) {
+  const std::string& checkout = drawn.scenario.start.checkout;
+  if (!checkout.starts_with(drawn.scenario.pod.disks.front().mount_path + "/")) return;
+  for (const std::string file : {"README.md", "results/table.csv"}) {
+    scenario::InitialFile earlier;
+    earlier.path = checkout + "/" + file;
+    earlier.content = fmt::format("what {} said in month {}\n", file, random.below(1000));
+    drawn.scenario.files.push_back(earlier);
+    drawn.options.push_back("there before: " + earlier.path);
+  }
 }
 
 static void draw_start(Random& random, const Palette& palette, Drawn& drawn) {
@@ -115,6 +128,7 @@ static void draw_start(Random& random, const Palette& palette, Drawn& drawn) {
     drawn.known_bad = true;
   } else {
     draw_podlaunch(flags, drawn);
+    if (flags.chance(1, 8)) draw_earlier_files(flags, drawn);
   }
 }
 

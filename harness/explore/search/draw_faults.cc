@@ -104,19 +104,30 @@ class Draw {
   }
 
   void user_works() {
-    scenario::UserEdit edit;
-    edit.kind = static_cast<scenario::EditKind>(random_.below(3));
-    edit.path =
-        edit.kind == scenario::EditKind::kModify ? "README.md" : fmt::format("notes-{}.md", random_.below(1000));
-    edit.content = fmt::format("what the user found out in hour {} of the night\n", random_.below(1000));
-    add(at_step(), edit);
+    add(at_step(), work());
     if (random_.chance(1, 2)) add(at_step(), scenario::UpstreamCommit{"README.md", "Upstream says otherwise.\n"});
     interruption();
   }
 
   void git_damage() {
-    add(at_step(), scenario::GitDamage{pick(random_, scenario::damage_names())});
+    add(at_step(), damage());
     interruption();
+  }
+
+  // What loses work is mostly three things at once, in this order: the user has some, upstream or the disk changes what
+  // lies beside it, and the next boot finds both.
+  void work_in_danger() {
+    Moment moment;
+    moment.step = 2 + static_cast<int>(random_.below(static_cast<std::uint64_t>(scenario_.trainer.steps) / 2));
+    const auto next = [&](const Action& action) {
+      add(moment, action);
+      ++*moment.step;
+    };
+    for (auto pieces = 1 + random_.below(3); pieces > 0; --pieces) next(work());
+    if (random_.chance(2, 3)) next(scenario::UpstreamCommit{pick(random_, kTouched), "Upstream says otherwise.\n"});
+    if (random_.chance(1, 2)) next(damage());
+    next(random_.chance(1, 3) ? Action(scenario::SpotInterrupt{}) : Action(scenario::KillContainer{}));
+    if (random_.chance(1, 2)) interruption();
   }
 
   void checkpoint_damage() {
@@ -220,6 +231,37 @@ class Draw {
   }
 
  private:
+  // What both the user and upstream write to. Few names, so that they meet.
+  inline static const std::vector<std::string> kTouched{"README.md", "areal/__init__.py", "notes-1.md", "notes-2.md"};
+
+  scenario::UserEdit work() {
+    scenario::UserEdit edit;
+    using enum scenario::EditKind;
+    edit.kind = pick(random_, std::vector<scenario::EditKind>{kModify, kUntracked, kCommit, kCommit, kStash});
+    const auto first = edit.kind == scenario::EditKind::kUntracked ? 2U : 0U;
+    edit.path = kTouched[first + random_.below(2)];
+    if (edit.kind == scenario::EditKind::kCommit) edit.path = pick(random_, kTouched);
+    edit.content = fmt::format("what the user found out in hour {} of the night\n", random_.below(1000));
+    return edit;
+  }
+
+  // As interrupted programs leave the git folder, or one of its files as a bad disk does.
+  Action damage() {
+    if (random_.chance(1, 2)) return scenario::GitDamage{pick(random_, scenario::damage_names())};
+    using enum scenario::FileDamageKind;
+    static const std::vector<std::string> files{
+        "HEAD",    "config",          "index",     "packed-refs",         "refs/heads/*",
+        "refs/*",  "logs/HEAD",       "ORIG_HEAD", "objects/pack/*.pack", "objects/pack/*.idx",
+        "objects", "objects/[0-9]*/*"};
+    scenario::FileDamage damage{};
+    damage.kind = pick(random_, std::vector<scenario::FileDamageKind>{kTear, kZero, kHole, kGarbage, kDelete, kFolder});
+    damage.path = scenario_.start.checkout + "/.git/" + pick(random_, files);
+    const bool folder = damage.path.ends_with("objects") || damage.path.ends_with("refs/*");
+    if (folder) damage.kind = kDelete;
+    damage.last = random_.chance(1, 2);
+    return damage;
+  }
+
   // Which requests it strikes, for how long, and where.
   void spoils(scenario::NetworkFault& fault) {
     fault.request = 1 + static_cast<int>(random_.below(2));
@@ -291,6 +333,7 @@ std::vector<TimelineEntry> draw_timeline(Random& random, const Scenario& scenari
   Timeline timeline;
   Draw draw(random, scenario, timeline);
   const auto faults = 1 + random.below(3);
+  if (random.chance(1, 2)) draw.work_in_danger();
   for (std::uint64_t i = 0; i < faults; ++i) (draw.*pick(random, kinds))();
   const bool asks = std::ranges::count(scenario.start.command, kDrawnSecret) > 0;
   if (asks && !scenario.pod.environment.contains(kDrawnSecret)) draw.secret_is_set();

@@ -46,7 +46,7 @@ static void judge(World& world, const oracle::ScenarioResult& result) {
 static std::string save(const World& world, scenario::Scenario scenario, int plays, const SearchOptions& options) {
   scenario.name = fmt::format("found by explore, seed {}, world {}", options.seed, world.number);
   scenario.story = fmt::format("{}. Made smaller in {} plays.", world.judged.reason, plays);
-  scenario.expect.outcome = scenario::Outcome::kCompleted;
+  scenario.expect.outcome = wanted_outcome(scenario);
   std::error_code ignored;  // the write tells
   std::filesystem::create_directories(options.save_folder, ignored);
   const auto path =

@@ -1,6 +1,7 @@
 #include "harness/explore/search/justify.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <span>
@@ -14,6 +15,11 @@ using scenario::Outcome;
 namespace {
 
 constexpr std::uint64_t kSmallDisk = 128ULL << 20;
+
+// The rest of what is drawn lies in the checkout, and is to be mended.
+bool is_of_a_checkpoint(const scenario::FileDamage& damage) {
+  return damage.path.find("/.git/") == std::string::npos;
+}
 
 // Each gives the reason to hold that lies in the action, or nothing.
 struct CauseOfHold {
@@ -31,7 +37,9 @@ struct CauseOfHold {
     return fails.times == 0 ? "the package index is away for good" : "";
   }
   std::string operator()(const scenario::DiskFault&) const { return "a disk fails"; }
-  std::string operator()(const scenario::FileDamage&) const { return "checkpoints are lost"; }
+  std::string operator()(const scenario::FileDamage& damage) const {
+    return is_of_a_checkpoint(damage) ? "checkpoints are lost" : "";
+  }
   std::string operator()(const scenario::GpuFault&) const { return "a GPU fails"; }
   std::string operator()(const scenario::NvidiaSmiFault&) const { return "nvidia-smi fails"; }
   std::string operator()(const scenario::EnvironmentChange&) const { return "the environment changes"; }
@@ -53,6 +61,10 @@ static bool lacks_secret(const scenario::Scenario& scenario, const Environment& 
 
 static bool wants_stop(const scenario::Scenario& scenario) {
   return scenario.provider && std::ranges::count(scenario.start.command, "stop-pod") > 0;
+}
+
+Outcome wanted_outcome(const scenario::Scenario& scenario) {
+  return wants_stop(scenario) ? Outcome::kStopped : Outcome::kCompleted;
 }
 
 // With a clock that is wrong for good, no certificate of the provider's is valid.
@@ -173,7 +185,8 @@ static bool is_damaged_last(const pod::WorldRecord& record) {
     if (finished && boot.number == record.attempts.back().boot) last_look = boot.start;
   }
   return std::ranges::any_of(record.events, [&](const pod::Event& event) {
-    return event.kind == pod::EventKind::kFault && event.text.starts_with("damage to .git") && event.at > last_look;
+    const bool to_git = event.text.starts_with("damage to .git") || event.text.find("/.git/") != std::string::npos;
+    return event.kind == pod::EventKind::kFault && to_git && event.at > last_look;
   });
 }
 
@@ -208,6 +221,26 @@ static bool needs_no_checkout(const scenario::Scenario& scenario, const pod::Wor
   return checkout_taken_away(scenario, record) > record.attempts.back().end;
 }
 
+// Whether the pod was killed so often that the launcher may blame the newest checkpoint: three times without a word,
+// and without a training in between that went on for the minute in which progress is believed.
+static bool killed_again_and_again(const pod::WorldRecord& record) {
+  constexpr int kKillsBlamed = 3;
+  constexpr auto kBelieved = std::chrono::minutes(1);
+  constexpr base::WaitStatus kKilled{base::WaitStatus::Kind::kSignaled, SIGKILL};
+  int kills = 0;
+  for (const auto& boot : record.boots) {
+    const bool lasted = std::ranges::any_of(record.attempts, [&](const pod::Attempt& attempt) {
+      return attempt.boot == boot.number && attempt.end - attempt.start >= kBelieved;
+    });
+    if (lasted) {
+      kills = 0;
+    } else if (boot.ended_by != pod::BootEnd::kStillRunning && boot.status == kKilled && ++kills == kKillsBlamed) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // What a finding says, and is no failure because of what was drawn. The oracle counts checkpoints that were written; it
 // does not know of those that somebody spoilt afterwards.
 static bool excused(const scenario::Scenario& scenario, const pod::WorldRecord& record,
@@ -218,13 +251,18 @@ static bool excused(const scenario::Scenario& scenario, const pod::WorldRecord& 
     return holds || is_damaged_last(record) || needs_no_checkout(scenario, record);
   if (finding.subject == "work-preserved") return went_with_the_pod(scenario, record, finding.text);
   if (finding.subject != "training-resumes") return false;
-  return std::ranges::any_of(scenario.timeline, [&](const scenario::TimelineEntry& entry) {
-    // Where every attempt fails in the same way, the checkpoint before the newest is tried, too.
-    const bool fails_again =
-        std::holds_alternative<scenario::TrainerFault>(entry.action) && (entry.when.every || entry.when.attempt);
-    const bool older_checkpoint = finding.text.find("although a checkpoint") != std::string::npos;
-    return std::holds_alternative<scenario::FileDamage>(entry.action) || (fails_again && older_checkpoint);
-  });
+  const bool older_checkpoint = finding.text.find("although a checkpoint") != std::string::npos;
+  return std::ranges::any_of(scenario.timeline,
+                             [&](const scenario::TimelineEntry& entry) {
+                               // Where every attempt fails in the same way, the checkpoint before the newest is tried,
+                               // too.
+                               const bool fails_again = std::holds_alternative<scenario::TrainerFault>(entry.action) &&
+                                                        (entry.when.every || entry.when.attempt);
+                               const auto* damage = std::get_if<scenario::FileDamage>(&entry.action);
+                               return (damage != nullptr && is_of_a_checkpoint(*damage)) ||
+                                      (fails_again && older_checkpoint);
+                             }) ||
+         (older_checkpoint && killed_again_and_again(record));
 }
 
 Judged judge_drawn(const scenario::Scenario& scenario, const oracle::ScenarioResult& result) {

@@ -17,6 +17,9 @@ std::string cause_for_hold(const scenario::Scenario& scenario);
 // more: then a hold is no end.
 bool ends_well(const scenario::Scenario& scenario);
 
+// How the scenario ends where nothing goes wrong: completed, or stopped where that was asked for.
+scenario::Outcome wanted_outcome(const scenario::Scenario& scenario);
+
 enum class Standing {
   kGood,
   kFailed,

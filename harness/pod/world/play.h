@@ -70,7 +70,8 @@ class World::Play : public stage::Watcher {
   void consider_settled();
   void end_world(scenario::Outcome outcome);
   void give_up(base::Error error);
-  void pass_over(base::Error error);
+  void pass_over(const base::Error& error);
+  void take_with_it(const std::function<void()>& damage);
   bool loops() const;
 
   // The timeline (play_timeline.cc)

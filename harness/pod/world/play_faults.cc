@@ -39,9 +39,11 @@ void World::Play::do_action(const scenario::ClockJump& action) {
 }
 
 void World::Play::do_action(const scenario::FileDamage& action) {
-  auto damaged = materials_.hands.damage_file(disks_->host_path(action.path), action);
-  if (!damaged) return pass_over(damaged.error());
-  event(EventKind::kNote, "damaged: " + damaged->substr(damaged->rfind('/') + 1));
+  take_with_it([&] {
+    auto damaged = materials_.hands.damage_file(disks_->host_path(action.path), action);
+    if (!damaged) return pass_over(damaged.error());
+    event(EventKind::kNote, "damaged: " + damaged->substr(damaged->rfind('/') + 1));
+  });
 }
 
 static stage::DiskFault disk_fault(DiskFaultKind kind) {

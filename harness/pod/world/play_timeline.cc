@@ -127,20 +127,38 @@ void World::Play::do_action(const scenario::UpstreamCommit& action) {
 }
 
 void World::Play::do_action(const scenario::UserEdit& action) {
-  auto done = materials_.hands.edit(disks_->host_path(scenario_.start.checkout), action);
-  if (!done) return pass_over(done.error());
-  record_.precious.push_back(std::move(*done));
+  auto done = materials_.hands.edit(disks_->host_path(scenario_.start.checkout), action, record_.precious);
+  if (!done) pass_over(done.error());
 }
 
 void World::Play::do_action(const scenario::GitDamage& action) {
-  if (auto done = materials_.hands.damage(disks_->host_path(scenario_.start.checkout), action.kind); !done)
-    pass_over(done.error());
+  take_with_it([&] {
+    auto done = materials_.hands.damage(disks_->host_path(scenario_.start.checkout), action.kind);
+    if (!done) pass_over(done.error());
+  });
 }
 
-// In a branch the fault may have come before there was what this acts on. The story then goes on without it.
-void World::Play::pass_over(base::Error error) {
-  if (!branched_ || error.code != base::ErrorCode::kNotFound) return give_up(std::move(error));
+// What the damage itself destroys, no command can lose any more.
+void World::Play::take_with_it(const std::function<void()>& damage) {
+  const auto missing = [this] {
+    record_.disks = disks_->views();
+    return record_.precious.empty() ? std::vector<bool>() : materials_.hands.missing_work(record_);
+  };
+  const std::vector<bool> before = missing();
+  damage();
+  const std::vector<bool> after = missing();
+  for (std::size_t i = after.size(); i-- > 0;) {
+    if (!after[i] || before[i]) continue;
+    event(EventKind::kNote, "with it goes " + record_.precious[i].description);
+    record_.precious.erase(record_.precious.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
+// What cannot be done at this moment: there is nothing that it acts on, or git does not take it. The story goes on
+// without it, and has a gap; in a branch, where another fault has come before, that is no wonder.
+void World::Play::pass_over(const base::Error& error) {
   event(EventKind::kNote, "passed over: " + error.message());
+  if (!branched_) record_.passed_over.push_back(error.message());
 }
 
 void World::Play::do_action(const scenario::TrainerFault&) {}  // the answer to the trainer's mark does it

@@ -140,6 +140,8 @@ struct Describe {
         return "the user writes " + edit.path;
       case scenario::EditKind::kCommit:
         return "the user commits " + edit.path;
+      case scenario::EditKind::kStash:
+        return "the user stashes " + edit.path;
     }
     return "the user edits";
   }

@@ -21,10 +21,14 @@ namespace pod {
 // pods and not the other way round. Paths are the simulator's.
 struct Hands {
   std::function<base::Result<void>(const std::string& checkout, const std::string& kind)> damage;
-  std::function<base::Result<Precious>(const std::string& checkout, const scenario::UserEdit&)> edit;
+  // Adds to the work what must not be lost from now on, and takes out of it what the user overwrites herself.
+  std::function<base::Result<void>(const std::string& checkout, const scenario::UserEdit&, std::vector<Precious>& work)>
+      edit;
   std::function<base::Result<void>(const scenario::UpstreamCommit&, Duration at)> commit_upstream;
   // `pattern` is the fault's path on this machine. Returns what was damaged.
   std::function<base::Result<std::string>(const std::string& pattern, const scenario::FileDamage&)> damage_file;
+  // Which pieces of the record's work are on none of its disks at this moment.
+  std::function<std::vector<bool>(const WorldRecord&)> missing_work;
 };
 
 // Something that a program of the pod wanted of the network, about to be answered.
