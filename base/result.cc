@@ -80,8 +80,44 @@ static ErrorCode code_of(int saved_errno) {
   }
 }
 
+// What to do where the caller knows nothing better.
+static std::string_view remedy_for(int saved_errno) {
+  switch (saved_errno) {
+    case ENOENT:
+      return "Check the path, and that its disk is mounted.";
+    case ENOTDIR:
+    case EISDIR:
+      return "Something of another kind lies there: move it away, or name another place.";
+    case ELOOP:
+      return "A symbolic link there leads nowhere: remove it.";
+    case ENAMETOOLONG:
+      return "No file system here takes such a name: shorten it.";
+    case EACCES:
+    case EPERM:
+      return "Let the user that podlaunch runs as have access, or name another place.";
+    case EROFS:
+      return "Mount that disk writable, or name another place.";
+    case ENOSPC:
+      return "Free some space on that disk.";
+    case EDQUOT:
+      return "Free some space there, or raise the quota.";
+    case EIO:
+      return "The disk fails: the kernel's log says more. Use another disk or pod if it stays so.";
+    case ESTALE:
+    case ENOTCONN:
+      return "The network disk has lost it: mount that disk again, or restart the pod.";
+    case EMFILE:
+    case ENFILE:
+      return "End what holds many files open, or raise the limit (ulimit -n).";
+    case ENOMEM:
+      return "Free some memory, or raise the container's limit.";
+    default:
+      return {};
+  }
+}
+
 Error system_error(int saved_errno, std::string operation, std::string path, std::string remedy) {
-  if (remedy.empty() && saved_errno == ENAMETOOLONG) remedy = "No file system here takes such a name: shorten it.";
+  if (remedy.empty()) remedy = remedy_for(saved_errno);
   return Error{.code = code_of(saved_errno),
                .operation = std::move(operation),
                .path = std::move(path),

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <memory>
 
 #include "launcher/config/nearest.h"
@@ -57,7 +58,7 @@ struct Extras {
   bool deep = false;
   bool full = false;
   bool follow = false;
-  int attempt = 0;
+  std::optional<std::string> attempt;
   bool help = false;
   bool version = false;
 };
@@ -71,7 +72,7 @@ static void add_extras(CLI::App& app, Extras& extras, Command command) {
   app.add_flag("--deep", extras.deep, "for doctor: check every file, and all that the references lead to");
   app.add_flag("--full", extras.full, "for doctor: read and hash every object, too");
   app.add_flag("-f,--follow", extras.follow, "for logs: go on as more is printed");
-  app.add_option("--attempt", extras.attempt, "for logs: this one only")->type_name("N")->check(CLI::PositiveNumber);
+  app.add_option("--attempt", extras.attempt, "for logs: this one only")->type_name("N");
   if (command == Command::kDoctor || command == Command::kRepair) app.add_option("path", extras.path, "the checkout");
 }
 
@@ -101,6 +102,14 @@ static base::Error unknown_flag(const std::string& word) {
   return base::invalid_input(
       fmt::format("unknown flag {}", word.substr(0, word.find('='))),
       suggestion.empty() ? "podlaunch --help lists all flags." : fmt::format("Did you mean {}?", suggestion));
+}
+
+static Result<int> attempt_number(const std::string& text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size() && number > 0) return number;
+  return base::fail(base::invalid_input(fmt::format("--attempt: \"{}\" is the number of no attempt", text),
+                                        "They are counted from 1; `podlaunch status` says how many there were."));
 }
 
 static Result<RawValues> raw_values(std::map<std::string, Words> given) {
@@ -157,7 +166,11 @@ Result<CommandLine> read_command_line(const Words& arguments) {
   line.deep = extras.deep;
   line.full = extras.full;
   line.follow = extras.follow;
-  if (extras.attempt > 0) line.attempt = extras.attempt;
+  if (extras.attempt) {
+    const auto attempt = attempt_number(*extras.attempt);
+    if (!attempt) return base::fail(attempt.error());
+    line.attempt = *attempt;
+  }
   line.path = extras.path;
   return line;
 }

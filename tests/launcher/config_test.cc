@@ -135,6 +135,9 @@ TEST(Config, VariablesGivenToTheTrainingAreNoSettings) {
 TEST(Config, ValuesOfTheWrongFormAreRefused) {
   EXPECT_THAT(error_of({"--gpus", "many"}), HasSubstr("whole number"));
   EXPECT_THAT(error_of({"--max-attempts", "0"}), HasSubstr("at least 1"));
+  for (const char* attempt : {"0", "-1", "one", "", "1x", "99999999999"})
+    EXPECT_THAT(error_of({"logs", "--attempt", attempt}),
+                HasSubstr("the number of no attempt. They are counted from 1"));
   EXPECT_THAT(error_of({"--grace", "soon"}), HasSubstr("not a duration"));
   EXPECT_THAT(error_of({"--price", "free"}), HasSubstr("not an amount"));
   EXPECT_THAT(error_of({"--max-cost", "0"}), HasSubstr("not an amount"));

@@ -312,6 +312,11 @@ TEST_F(LedgerTest, UnknownFieldIsIgnored) {
   EXPECT_EQ(boots_read(), 1U);
 }
 
+TEST_F(LedgerTest, LedgerThatCannotBeOpenedSaysWhatToDo) {
+  fs::create_symlink("ledger.jsonl", path_);
+  EXPECT_THAT(Ledger::open(path_).error().message(), HasSubstr(". A symbolic link there leads nowhere: remove it."));
+}
+
 TEST_F(LedgerTest, NewerFormatIsRefused) {
   write_boots(1);
   replace(with_right_crc(content(), "\"v\":1", "\"v\":2"));
