@@ -469,11 +469,11 @@ TEST_F(ExploreProgram, FindsACommandThatDeletesWorkAndKeepsASmallScenario) {
       "name: planted\nstart:\n  shell: \"cd /workspace && rm -rf AReaL && git clone -q -b DL4Math "
       "https://github.com/nexthybrid/AReaL.git && cd AReaL && bash examples/cloud_gsm8k/run_training_cloud.sh 1hour && "
       "sleep infinity\"\n");
-  const std::string found = simrun("explore --seed 10 --worlds 1 --base base.yaml --shrink-plays 5");
+  const std::string found = simrun("explore --seed 10 --worlds 1 --base base.yaml --shrink-plays 3");
   EXPECT_THAT(found, HasSubstr("work-preserved")) << found;
   const auto saved = scenario::load(folder_ / "explore_10_0.yaml");
   ASSERT_TRUE(saved) << found;
-  EXPECT_LE(saved->front().timeline.size(), 2U);
+  EXPECT_LE(saved->front().timeline.size(), 3U);
   EXPECT_THAT(simrun("explore_10_0.yaml"), HasSubstr("work-preserved fails"));
 }
 
