@@ -11,6 +11,7 @@
 //     nodes were killed together, the old word and the old lease still agree until node 0 is back.
 //   * Whether the nodes share the checkout nobody has to say: node 0 signs it, on the checkout's own disk. Who finds no
 //     such signature beside its own has one of its own, and brings it up itself.
+//   * Nor is word believed of a checkout that has been deleted since: who needs it waits for node 0 to begin again.
 //   * A node is held of itself, or because of another. Only the former makes others hold, so the release of the one
 //     that is held of itself releases all; and two of them cannot hold each other.
 //   * Every wait has a bound, at whose end stands a hold with a remedy, which looks again once a minute.
@@ -189,6 +190,17 @@ void sign_checkout(const fs::path& checkout, const std::string& launcher) {
 
 bool is_signed(const fs::path& checkout, const std::string& launcher) {
   return base::read_file(signature_of(checkout), 4096).value_or("") == launcher + "\n";
+}
+
+bool shared_checkout_is_gone(Boot& boot) {
+  const auto word = boot.nodes.checkout_word();
+  if (!word) return false;
+  const auto answer = base::call_helper(boot.waiter, "look for the checkout", kLookTakesAtMost, [&] {
+    std::error_code code;
+    const bool there = fs::exists(boot.config.checkout / ".git", code) || code;
+    return std::string(!there && is_signed(boot.config.checkout, word->word_boot) ? "gone" : "there");
+  });
+  return answer && *answer == "gone";
 }
 
 }  // namespace boot

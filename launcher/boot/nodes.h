@@ -78,5 +78,8 @@ void look_at_other_nodes(Boot& boot);
 // Both touch its disk: not for PID 1.
 void sign_checkout(const std::filesystem::path& checkout, const std::string& launcher);
 bool is_signed(const std::filesystem::path& checkout, const std::string& launcher);
+// The checkout that node 0's word is of was shared, and somebody has deleted it since: nothing to train on. False where
+// there is no word, and where its disk does not answer in time.
+bool shared_checkout_is_gone(Boot& boot);
 
 }  // namespace boot

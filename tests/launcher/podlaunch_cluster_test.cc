@@ -103,5 +103,20 @@ TEST_F(Cluster, TheWordOfALauncherThatIsGoneIsNotBelieved) {
   EXPECT_TRUE(first.says("updated at", std::chrono::seconds(0))) << first.log();
 }
 
+// Node 0 trains on without knowing; who comes to it has nothing to train on until node 0 begins again.
+TEST_F(Cluster, AWordOfACheckoutThatIsDeletedSinceIsNotBelieved) {
+  Launcher first = node("0", kShared);
+  ASSERT_TRUE(first.says("torchrun got")) << first.log();
+  fs::remove_all(checkout());
+  Launcher second = node("1", kShared);
+  ASSERT_TRUE(second.says("is gone since node 0 has brought it up")) << second.log();
+  EXPECT_FALSE(second.says("torchrun got", std::chrono::seconds(0))) << second.log();
+  first.signal(SIGTERM);
+  ASSERT_EQ(first.status(), 143) << first.log();
+  Launcher again = node("0", kShared);
+  EXPECT_TRUE(second.says("brought up by node 0 at")) << second.log();
+  EXPECT_TRUE(second.says("torchrun got")) << second.log();
+}
+
 }  // namespace
 }  // namespace podlaunch_world

@@ -70,7 +70,8 @@ static bool obstacle_is_gone(Boot& boot, policy::HoldReason reason) {
   }
   if (reason == policy::HoldReason::kNodeHeld || reason == policy::HoldReason::kCheckoutAwaited) {
     look_at_other_nodes(boot);
-    if (reason == policy::HoldReason::kCheckoutAwaited) return boot.nodes.checkout_word().has_value();
+    if (reason == policy::HoldReason::kCheckoutAwaited)
+      return boot.nodes.checkout_word().has_value() && !shared_checkout_is_gone(boot);
     return !boot.nodes.held(Clock::now());
   }
   if (reason == policy::HoldReason::kCheckpointsLost) return !look_at_checkpoints(boot).resume_from.empty();

@@ -164,13 +164,19 @@ static bool waited_in_vain(Boot& boot) {
   constexpr base::Seconds kSilenceMax{20 * 60};
   const auto pause = std::min<base::Milliseconds>(base::Seconds(5), lease_terms(boot).renew_every());
   const base::TimePoint began = base::Clock::now();
+  bool gone_before = false;
   for (bool announced = false;; announced = true) {
     look_at_other_nodes(boot);
+    const bool gone = shared_checkout_is_gone(boot);
+    if (gone && !gone_before)
+      say_phase("checkout", "{} is gone since node 0 has brought it up; waiting for node 0 to do so again",
+                boot.config.checkout.string());
+    gone_before = gone;
     const base::TimePoint now = base::Clock::now();
-    const bool over = boot.nodes.checkout_word() || boot.nodes.held(now) || boot.journal.lease_lost();
+    const bool over = (boot.nodes.checkout_word() && !gone) || boot.nodes.held(now) || boot.journal.lease_lost();
     if (over || boot.waiter.stop_signal() != 0) return false;
     if (now - began >= kDeadline || now - boot.nodes.silent_since(0) >= kSilenceMax) return true;
-    if (!announced) say_phase("checkout", "waiting for node 0, which brings it up");
+    if (!announced && !gone) say_phase("checkout", "waiting for node 0, which brings it up");
     boot.companions.tend(boot.waiter);
     boot.journal.tend();
     while (base::Clock::now() < now + pause && boot.waiter.stop_signal() == 0) boot.waiter.wait({}, now + pause);
