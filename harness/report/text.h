@@ -1,4 +1,4 @@
-// Text from inside a pod is anybody's: bytes that are no UTF-8, escape sequences, bells. These make it fit to show.
+// Text for terminals of a given width.
 #pragma once
 
 #include <cstddef>
@@ -6,11 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
+
 namespace report {
 
-// Valid UTF-8 without control characters (line feeds and tabs stay); whatever else there was becomes U+FFFD. The result
-// is legal in XML 1.0 and cannot make a terminal do anything.
-std::string sanitised(std::string_view text);
+using base::sanitised;
 
 // How many columns of a terminal a valid UTF-8 text takes.
 std::size_t columns(std::string_view text);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "base/text.h"
 #include "launcher/boot/phases/checkout_lock.h"
 #include "launcher/boot/phases/phases.h"
 #include "launcher/boot/pointer.h"
@@ -30,7 +31,7 @@ static fs::path checkout_meant(const config::Invocation& invocation) {
 static void print(const checkout::Finding& finding) {
   const bool somewhere = !finding.where.empty() && finding.where != ".";
   fmt::print("{:<10} {}{}{}\n", finding.sure == checkout::Confidence::kCertain ? "certain" : "likely",
-             somewhere ? finding.where : "", somewhere ? ": " : "", finding.what);
+             somewhere ? base::on_one_line(finding.where) : "", somewhere ? ": " : "", base::on_one_line(finding.what));
   if (!finding.threatens.empty()) fmt::print("{:<10} at stake: {}\n", "", finding.threatens);
   fmt::print("{:<10} {}\n", "", finding.treatment.empty() ? "only reported" : "would be treated: " + finding.treatment);
 }
@@ -47,7 +48,7 @@ int doctor(const config::Invocation& invocation) {
     return survey->sound() ? 0 : 3;
   }
   for (const checkout::Finding& finding : survey->findings) print(finding);
-  fmt::print("{}: {}\n", path.string(),
+  fmt::print("{}: {}\n", base::on_one_line(path.string()),
              !survey->looked_into && !survey->wants_treatment() ? "not judged; see above"
              : !survey->sound()                 ? "not sound; `podlaunch repair` mends it and keeps everything of yours"
              : depth == checkout::Depth::kQuick ? "sound at a quick look; --deep looks closer"
@@ -73,7 +74,7 @@ int repair(const config::Invocation& invocation, const config::Environment& envi
   boot::configure(request, invocation.config);
   request.deep = true;
   request.lock_trust = checkout::LockTrust::kAskProcesses;
-  if (!invocation.json) request.say = [](const std::string& line) { fmt::print("{}\n", line); };
+  if (!invocation.json) request.say = [](const std::string& line) { fmt::print("{}\n", base::on_one_line(line)); };
   const auto lock = boot::lock_checkout(lock_request(request.path, invocation.config, environment));
   if (!lock) return complain(lock.error());
   const auto outcome = checkout::repair(request);
@@ -83,10 +84,10 @@ int repair(const config::Invocation& invocation, const config::Environment& envi
   }
   if (!outcome) return complain(outcome.error());
   for (const checkout::Rescued& rescued : outcome->rescued)
-    fmt::print("kept safe: {} in {}\n", rescued.what, rescued.where);
-  for (const std::string& warning : outcome->warnings) fmt::print("warning: {}\n", warning);
-  fmt::print("{}: {} at {}\n", outcome->path.string(), outcome->repaired ? "repaired" : "nothing to repair",
-             outcome->commit);
+    fmt::print("kept safe: {} in {}\n", base::on_one_line(rescued.what), base::on_one_line(rescued.where));
+  for (const std::string& warning : outcome->warnings) fmt::print("warning: {}\n", base::on_one_line(warning));
+  fmt::print("{}: {} at {}\n", base::on_one_line(outcome->path.string()),
+             outcome->repaired ? "repaired" : "nothing to repair", outcome->commit);
   return 0;
 }
 

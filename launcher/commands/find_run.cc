@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "launcher/boot/boot.h"
 #include "launcher/boot/pointer.h"
@@ -100,7 +101,7 @@ std::string state_of(const FoundRun& found, const ledger::Opened& ledger) {
 }
 
 int complain(const base::Error& error) {
-  fmt::print(stderr, "podlaunch: {}\n", error.message());
+  fmt::print(stderr, "podlaunch: {}\n", base::sanitised(error.message()));
   return 1;
 }
 

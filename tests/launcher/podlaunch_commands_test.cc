@@ -135,4 +135,15 @@ TEST_F(PodlaunchCommands, FifoInPlaceOfTheKeptLogCostsTheLogAlone) {
   EXPECT_EQ(status()["state"], "finished");
 }
 
+TEST_F(PodlaunchCommands, DoctorAndRepairShowHostileNamesAsText) {
+  shell("git clone -q upstream.git checkout");
+  write(folder_ / "checkout/.git/refs/heads/red\x1b[31m\nline", "no id\n");
+  const std::string found = ask({"doctor", (folder_ / "checkout").string()}, 3);
+  EXPECT_THAT(found, HasSubstr("refs/heads/red\uFFFD[31m line"));
+  EXPECT_THAT(found, Not(HasSubstr("\x1b")));
+  const std::string repaired = ask({"repair", (folder_ / "checkout").string()});
+  EXPECT_THAT(repaired, HasSubstr("red\uFFFD[31m line"));
+  EXPECT_THAT(repaired, Not(HasSubstr("\x1b")));
+}
+
 }  // namespace
