@@ -141,7 +141,7 @@ base::Result<bool> treat_git_folder(Workshop& workshop, const Finding& finding) 
   const fs::path path = workshop.in_checkout(finding.where);
   switch (finding.kind) {
     case kNoPermission:
-      return give_access(workshop, path);
+      return give_access(workshop, path.lexically_normal());  // of a closed folder, "." cannot be looked at
     case kStaleLock:
       return away(workshop, path, "a stale lock", fmt::format("Removed the stale lock {}.", finding.where));
     case kFolderInTheWay:

@@ -24,6 +24,7 @@ constexpr int kNoStage = 100;
 int stage_of(FindingKind kind) {
   switch (kind) {
     case kNoPermission:
+      return -1;  // what cannot be read seems to be missing, and cannot be rescued
     case kStaleLock:
     case kFolderInTheWay:
     case kObjectsFolderMissing:
@@ -92,10 +93,11 @@ base::Result<bool> treat(Workshop& workshop, const Finding& finding) {
 
 // Treating these can hurt nothing but what they name.
 bool is_harmless(const Finding& finding) {
-  return finding.treatment.empty() || finding.kind == kStaleLock || finding.kind == kLeftoverFile ||
-         finding.kind == kRemoteDiffers || finding.kind == kUpdateInterrupted || finding.kind == kRemoteMissing ||
-         finding.kind == kFileZeroed || finding.kind == kFileDamaged || finding.kind == kCommitGraphDamaged ||
-         finding.kind == kMultiPackIndexDamaged || finding.kind == kPackCacheDamaged;
+  return finding.treatment.empty() || finding.kind == kNoPermission || finding.kind == kStaleLock ||
+         finding.kind == kLeftoverFile || finding.kind == kRemoteDiffers || finding.kind == kUpdateInterrupted ||
+         finding.kind == kRemoteMissing || finding.kind == kFileZeroed || finding.kind == kFileDamaged ||
+         finding.kind == kCommitGraphDamaged || finding.kind == kMultiPackIndexDamaged ||
+         finding.kind == kPackCacheDamaged;
 }
 
 class Ladder {
