@@ -38,7 +38,7 @@ base::Result<std::string> train_without_interruption(const scenario::Scenario& s
   if (code) return base::fail(base::system_error(code.value(), "create the folder", folder));
   const std::string trainer =
       fmt::format("{}/repositories/{}/examples/cloud_gsm8k/train.py", fixtures, scenario.repository.fixture);
-  const std::vector<std::string> words{"python3", "-S", trainer};
+  const std::vector<std::string> words{"env", "python3", "-S", trainer};  // the one that the pod would find
   const std::vector<std::string> variables{
       "PATH=/usr/local/bin:/usr/bin:/bin",
       fmt::format("TRAINER_STEPS={}", scenario.trainer.steps),
@@ -60,9 +60,10 @@ base::Result<std::string> train_without_interruption(const scenario::Scenario& s
   ::posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
   ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
   pid_t child = 0;
-  const int refused = ::posix_spawnp(&child, "python3", &actions, nullptr, arguments.data(), environment.data());
+  const int refused = ::posix_spawn(&child, "/usr/bin/env", &actions, nullptr, arguments.data(), environment.data());
   ::posix_spawn_file_actions_destroy(&actions);
-  if (refused != 0) return base::fail(base::system_error(refused, "execute", "python3", "Install python3"));
+  if (refused != 0)
+    return base::fail(base::system_error(refused, "execute", "/usr/bin/env", "Install coreutils and python3"));
 
   const base::UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
   pollfd end{process.get(), POLLIN, 0};
