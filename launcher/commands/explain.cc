@@ -72,10 +72,12 @@ static void explain_gpus(boot::Boot& boot, const ledger::Memory* memory) {
 
 int explain(const config::Invocation& invocation, const config::Environment& environment, base::Waiter& waiter) {
   boot::Boot boot(invocation.config, environment, waiter);
-  const auto found = find_run(invocation.config, environment);
+  const auto found = run_meant(invocation.config, environment);
   if (!found) return complain(found.error());
   const auto ledger = ledger::read(boot.folder / "ledger.jsonl");
-  fmt::print("run          {}\nremembered   in {}{}\n", boot.run, boot.folder.string(),
+  const std::string others = runs_beside(found->folder);
+  fmt::print("run          {}{}\nremembered   in {}{}\n", boot.run,
+             others.empty() ? "" : fmt::format(" is new: {}", others), boot.folder.string(),
              boot.disks.survives(boot.folder) ? "" : " (lost with the pod)");
   if (found->active)
     fmt::print("lock         a launcher on this host works on this run now: a boot would wait for it\n");

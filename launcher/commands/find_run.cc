@@ -29,32 +29,68 @@ bool is_active(const fs::path& folder) {
   return ::flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
-static std::vector<std::string> runs_in(const fs::path& state) {
-  std::vector<std::string> runs;
-  std::error_code code;
-  for (fs::directory_iterator entry(state, code), end; !code && entry != end; entry.increment(code)) {
-    std::error_code ignored;
-    if (fs::exists(entry->path() / "ledger.jsonl", ignored)) runs.push_back(entry->path().filename().string());
+// Of a folder that cannot be looked into its own files say more.
+static bool is_run(const fs::path& folder) {
+  const auto there = [&folder](const char* file) {
+    std::error_code code;
+    return fs::symlink_status(folder / file, code).type() != fs::file_type::not_found;
+  };
+  return there("ledger.jsonl") || there("lease.lock") || there("logs");
+}
+
+namespace {
+
+// What lies where runs are kept.
+struct Runs {
+  fs::path state;
+  std::vector<std::string> names;
+  std::error_code trouble;
+};
+
+}  // namespace
+
+static Runs runs_in(const fs::path& state) {
+  Runs runs{.state = state, .names = {}, .trouble = {}};
+  for (fs::directory_iterator entry(state, runs.trouble), end; !runs.trouble && entry != end;
+       entry.increment(runs.trouble)) {
+    if (is_run(entry->path())) runs.names.push_back(entry->path().filename().string());
   }
-  std::sort(runs.begin(), runs.end());
+  std::sort(runs.names.begin(), runs.names.end());
   return runs;
+}
+
+static std::string listed(const std::vector<std::string>& names) {
+  constexpr std::size_t kListedMax = 20;
+  if (names.size() <= kListedMax) return fmt::format("{}", fmt::join(names, ", "));
+  return fmt::format("{} and {} more", fmt::join(names.begin(), names.begin() + kListedMax, ", "),
+                     names.size() - kListedMax);
+}
+
+static std::string describe(const Runs& runs) {
+  const std::string state = runs.state.string();
+  if (runs.trouble == std::errc::no_such_file_or_directory) return fmt::format("there is no folder {}", state);
+  if (runs.trouble) return fmt::format("{} cannot be looked into: {}", state, runs.trouble.message());
+  if (runs.names.empty()) return fmt::format("there is no run in {}", state);
+  return fmt::format("the runs in {} are {}", state, listed(runs.names));
+}
+
+std::string runs_beside(const fs::path& folder) {
+  return is_run(folder) ? "" : describe(runs_in(folder.parent_path()));
 }
 
 // The only one there, or the only one that a launcher works on.
 static Result<FoundRun> only_run_in(const fs::path& state) {
-  const std::vector<std::string> runs = runs_in(state);
-  if (runs.empty()) {
-    return base::fail(base::invalid_input(fmt::format("there is no run in {}", state.string()),
-                                          "Name it with --state DIR --run NAME."));
-  }
+  const Runs runs = runs_in(state);
+  if (runs.names.empty())
+    return base::fail(base::invalid_input(describe(runs), "Name a run with --state DIR --run NAME."));
   std::vector<std::string> active;
-  for (const std::string& run : runs) {
+  for (const std::string& run : runs.names) {
     if (is_active(state / run)) active.push_back(run);
   }
-  const std::vector<std::string>& left = active.empty() ? runs : active;
+  const std::vector<std::string>& left = active.empty() ? runs.names : active;
   if (left.size() == 1) return FoundRun{left.front(), state / left.front()};
-  return base::fail(base::invalid_input(
-      fmt::format("there are several runs in {}: {}", state.string(), fmt::join(left, ", ")), "Name one with --run."));
+  return base::fail(base::invalid_input(fmt::format("there are several runs in {}: {}", state.string(), listed(left)),
+                                        "Name one with --run."));
 }
 
 static Result<FoundRun> find(const config::Config& config, const config::Environment& environment) {
@@ -75,10 +111,19 @@ static Result<FoundRun> find(const config::Config& config, const config::Environ
   return only_run_in(usual);
 }
 
-Result<FoundRun> find_run(const config::Config& config, const config::Environment& environment) {
+Result<FoundRun> run_meant(const config::Config& config, const config::Environment& environment) {
   auto found = find(config, environment);
   if (found) found->active = is_active(found->folder);
   return found;
+}
+
+// A run that only follows from a configuration may be new; a name that somebody gave is one that he has seen.
+Result<FoundRun> find_run(const config::Config& config, const config::Environment& environment) {
+  auto found = run_meant(config, environment);
+  const std::string others = found && !config.run.empty() ? runs_beside(found->folder) : "";
+  if (others.empty()) return found;
+  return base::fail(base::invalid_input(fmt::format("run {} was not found: {}", found->run, others),
+                                        "--run names one of them, --state the folder that they are kept in."));
 }
 
 std::optional<boot::Pointer> launcher_meant(const config::Config& config) {

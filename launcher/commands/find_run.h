@@ -18,8 +18,14 @@ struct FoundRun {
   bool active = false;  // a launcher on this host works on it
 };
 
-// By --state and --run, by the configuration, or the one this container works on.
+// By --state and --run, by the configuration, or the one this container works on. It need not have begun.
+base::Result<FoundRun> run_meant(const config::Config& config, const config::Environment& environment);
+
+// The same, and a run that was named is there.
 base::Result<FoundRun> find_run(const config::Config& config, const config::Environment& environment);
+
+// The runs that are kept where this one would be, as a sentence; empty when it is there itself.
+std::string runs_beside(const std::filesystem::path& folder);
 
 // The launcher whose configuration is meant when none is given: that of this container. Nothing when the configuration
 // says something itself, or names another run.

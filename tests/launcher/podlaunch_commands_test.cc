@@ -45,7 +45,6 @@ TEST_F(PodlaunchCommands, LogsShowAllThatWasPrintedOrOneAttempt) {
   EXPECT_THAT(second, Not(HasSubstr("this is attempt 1")));
   EXPECT_THAT(second, Not(HasSubstr("installed")));
   EXPECT_THAT(ask({"logs", "--state", state(), "--run", "r", "--attempt", "7"}, 1), HasSubstr("attempt 7"));
-  EXPECT_THAT(ask({"logs", "--state", state(), "--run", "other"}, 1), HasSubstr("printed nothing"));
 }
 
 TEST_F(PodlaunchCommands, LogsFollowUntilTheLauncherIsGone) {
@@ -98,6 +97,40 @@ TEST_F(PodlaunchCommands, StateThatIsGivenIsNotMixedWithTheRunOfALauncherThatIsT
   EXPECT_THAT(ask({"status", "--state", elsewhere}, 1), HasSubstr("there is no run in " + elsewhere));
   EXPECT_THAT(ask({"explain", "--state", elsewhere}, 2), Not(HasSubstr("ready")));
   EXPECT_THAT(ask({"logs", "--state", elsewhere, "--run", "r"}, 1), Not(HasSubstr("ready")));
+}
+
+TEST_F(PodlaunchCommands, RunThatIsNotThereIsToldFromANewOne) {
+  EXPECT_EQ(boot({"--on-complete", "exit"}, train_script()).status(), 0);
+  const std::string file = (folder_ / "state/r/ledger.jsonl").string();
+  const std::string absent = (folder_ / "staet").string();
+  const std::string empty = (folder_ / "out").string();
+  for (const char* command : {"status", "logs", "resume"}) {
+    const auto asked = [&](const std::string& where, const std::string& run) {
+      return ask({command, "--state", where, "--run", run}, 1);
+    };
+    EXPECT_THAT(asked(state(), "typo"), HasSubstr("run typo was not found: the runs in " + state() + " are r. "));
+    EXPECT_THAT(asked(absent, "r"), HasSubstr("run r was not found: there is no folder " + absent));
+    EXPECT_THAT(asked(empty, "r"), HasSubstr("run r was not found: there is no run in " + empty));
+    EXPECT_THAT(asked(file, "r"), HasSubstr(file + " cannot be looked into: Not a directory"));
+    EXPECT_THAT(ask({command, "--state", file}, 1), HasSubstr(file + " cannot be looked into: Not a directory"));
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "state/typo"));
+  const json document = json::parse(ask({"status", "--json", "--state", state(), "--run", "typo"}, 1), nullptr, false);
+  EXPECT_THAT(document["error"].value("message", ""), HasSubstr("run typo was not found"));
+}
+
+TEST_F(PodlaunchCommands, RunThatHasNotBegunIsExplainedAndSaidToBeNew) {
+  EXPECT_EQ(boot({"--on-complete", "exit"}, train_script()).status(), 0);
+  Words explain = words({}, train_script());
+  explain.insert(explain.begin(), "explain");
+  EXPECT_THAT(ask(explain), Not(HasSubstr("is new")));
+  *std::find(explain.begin(), explain.end(), "r") = "next";
+  EXPECT_THAT(ask(explain), HasSubstr("run          next is new: the runs in " + state() + " are r\n"));
+  // Nobody has named it: it follows from the rest.
+  explain.front() = "status";
+  explain.erase(std::find(explain.begin(), explain.end(), "--run"),
+                std::find(explain.begin(), explain.end(), "next") + 1);
+  EXPECT_THAT(ask(explain), HasSubstr("state        new"));
 }
 
 TEST_F(PodlaunchCommands, FifosFoldersAndLinksInPlaceOfTheRunsFilesKeepNobodyWaiting) {
