@@ -44,7 +44,10 @@ std::string in_words(const Observation& observation, const Decision& decision) {
 // How often a turn is taken beside others: a walk that ends soon shows little.
 unsigned weight(const Turn& turn) {
   if (!turn.observation) return 2;
-  if (const auto* end = std::get_if<AttemptEnded>(&*turn.observation)) return end->cause == Cause::kFinished ? 1 : 4;
+  if (const auto* end = std::get_if<AttemptEnded>(&*turn.observation)) {
+    if (end->older_checkpoint) return 12;  // only the same failure time and again comes to it
+    return end->cause == Cause::kFinished ? 1 : 4;
+  }
   if (std::holds_alternative<PhaseFailed>(*turn.observation)) return 1;
   return 2;
 }

@@ -107,6 +107,7 @@ std::uint64_t key_of(const State& state, const Limits& limits) {
   packer.add(state.lasted, 1);
   packer.add(state.claimed, 1);
   packer.add(state.deterministic, 1);
+  packer.add(static_cast<std::uint64_t>(state.saves), 2);
   packer.add(std::min(history.attempts_used, limits.attempts_max), 4);
   packer.add(std::min(history.seconds_used, limits.seconds_max) / History::lasting_seconds, 2);
   packer.add(std::min(history.seconds_paid, limits.paid_seconds_max) / History::lasting_seconds, 2);
@@ -150,6 +151,7 @@ State state_of(std::uint64_t key) {
   state.lasted = unpacker.flag();
   state.claimed = unpacker.flag();
   state.deterministic = unpacker.flag();
+  state.saves = static_cast<SavesAlongTheWay>(unpacker.take(2));
   history.attempts_used = unpacker.take(4);
   history.seconds_used = unpacker.take(2) * History::lasting_seconds;
   history.seconds_paid = unpacker.take(2) * History::lasting_seconds;
@@ -186,6 +188,13 @@ bool outlives_a_restart(HoldReason reason) {
     default:
       return true;
   }
+}
+
+void see_whether_it_saves(const State& before, Turn& turn) {
+  const bool ends = before.history.attempt_open && (!turn.observation || !turn.next.history.attempt_open);
+  if (!ends || before.saves != SavesAlongTheWay::kUndecided) return;
+  const auto* end = turn.observation ? std::get_if<AttemptEnded>(&*turn.observation) : nullptr;
+  turn.next.saves = end != nullptr && end->older_checkpoint ? SavesAlongTheWay::kYes : SavesAlongTheWay::kNo;
 }
 
 class TurnList {
@@ -263,7 +272,8 @@ class TurnList {
 
   // What a timeline can bring about.
   void scenario() {
-    if (state_.place == Place::kOff) return add(BootBegan{now, now, false, false});
+    const bool saves = state_.saves == SavesAlongTheWay::kYes;
+    if (state_.place == Place::kOff) return add(BootBegan{now, now, false, saves});
     if (state_.place == Place::kHeld) {
       add(ResumeAsked{});
       add(CommitSeen{other});
@@ -273,19 +283,24 @@ class TurnList {
       return add(PhaseFailed{Phase::kSetup, Cause::kTransient, now});
     }
     if (state_.place == Place::kWorking) scenario_attempt();
+    // It would have got further, and a timeline cannot say how far.
+    if (state_.place == Place::kWorking && saves) return;
     killed();
     add(Preempted{});
   }
 
  private:
   void scenario_attempt() {
-    if (!state_.claimed) add(Progressed{});
+    const bool saves = state_.saves == SavesAlongTheWay::kYes;
+    if (!state_.claimed && !saves) add(Progressed{});
     if (state_.claimed && !state_.lasted) add(TimePassed{History::lasting_seconds});
     // The same error has the same cause again; of the deterministic ones a timeline knows only one.
     const bool failed_before = state_.history.fingerprint != 0;
     const auto last_cause = state_.deterministic ? Cause::kDeterministic : Cause::kUnknown;
-    if (failed_before) add(AttemptEnded{last_cause, now, false});
-    add(AttemptEnded{Cause::kUnknown, other, false});
+    // One that says what it is, out of memory, is not laid to the checkpoint.
+    if (failed_before) add(AttemptEnded{last_cause, now, saves && last_cause == Cause::kUnknown});
+    add(AttemptEnded{Cause::kUnknown, other, saves});
+    if (state_.saves == SavesAlongTheWay::kUndecided && state_.claimed) add(AttemptEnded{Cause::kUnknown, other, true});
     if (!failed_before || !state_.deterministic) add(AttemptEnded{Cause::kDeterministic, other, false});
     add(AttemptEnded{Cause::kFinished, now, false});
   }
@@ -294,6 +309,7 @@ class TurnList {
     turns_.push_back({std::nullopt, std::nullopt, state_});
     turns_.back().next.place = Place::kOff;
     turns_.back().next.history.ledger_lost = false;  // that was known in memory only
+    if (trial_.only_scenarios) see_whether_it_saves(state_, turns_.back());
   }
 
   const PolicyOnTrial& trial_;
@@ -333,6 +349,7 @@ Turn take_turn(const PolicyOnTrial& trial, const State& state, const Observation
   if (std::holds_alternative<Run>(decision) || std::holds_alternative<Finish>(decision)) next.held = false;
   account(state, turn);
   if (trial.only_scenarios && end != nullptr) next.deterministic = end->cause == Cause::kDeterministic;
+  if (trial.only_scenarios) see_whether_it_saves(state, turn);
   return turn;
 }
 

@@ -28,6 +28,10 @@ enum class Place : std::uint8_t {
   kConcluding,  // the run is done: publishing, stopping
 };
 
+// Whether the training of a scenario's world writes checkpoints as it goes: a property of the world that the end of the
+// first attempt shows. Where it does, there is an older one from then on.
+enum class SavesAlongTheWay : std::uint8_t { kUndecided, kNo, kYes };
+
 struct State {
   policy::History history;
   Place place = Place::kOff;
@@ -37,7 +41,9 @@ struct State {
   // Of the attempt that runs, or that ran when all was killed: it has lasted for a minute; it claimed to get further.
   bool lasted = false;
   bool claimed = false;
-  bool deterministic = false;  // the last failure was; known only where turns are those of scenarios
+  // Known only where turns are those of scenarios.
+  bool deterministic = false;  // the last failure was
+  SavesAlongTheWay saves = SavesAlongTheWay::kUndecided;
 };
 
 // One thing that happens, what the policy says to it, and what is so afterwards.

@@ -13,6 +13,10 @@ using namespace policy;
 static constexpr int steps_of_an_early_end = 5;
 static constexpr int steps_in_a_minute = 50;  // and some time to spare
 static constexpr int steps_of_a_lasting_attempt = 75;
+static constexpr const char* allowed =
+    "allow:\n"
+    "  - {oracle: training-resumes, reason: the checkpoint before the newest is tried after failures}\n";
+static constexpr int steps_between_checkpoints = 15;  // three within a minute
 
 bool ScenarioWriter::lacks(const std::string& what) {
   missing_ = what;
@@ -32,6 +36,7 @@ void ScenarioWriter::entry(const std::string& when, const std::string& action) {
 
 // The step that the running attempt comes to, and no further.
 int ScenarioWriter::last_step() const {
+  if (now_.saves_along_the_way) return now_.reached + 1;
   if (now_.lasted) return std::max(now_.saved, now_.reached) + steps_of_a_lasting_attempt;
   return now_.claimed ? std::max(now_.saved, now_.reached) + 2 : now_.saved + steps_of_an_early_end;
 }
@@ -149,6 +154,10 @@ bool ScenarioWriter::take_failure(const AttemptEnded& end, const State& before) 
                                   [&](Fault candidate) { return same == (candidate == now_.last_fault); });
   if (fault == faults.end()) return lacks("a failure of this cause, the same as before or another");
   if (too_far_for_a_minute()) return lacks("progress within a minute from far behind");
+  if (end.older_checkpoint && !now_.saves_along_the_way) {
+    now_.saves_along_the_way = true;
+    now_.reached = steps_between_checkpoints * (now_.lasted ? 5 : 3);
+  }
   now_.last_fault = *fault;
   switch (*fault) {
     case Fault::kCrash:
@@ -198,20 +207,24 @@ std::string ScenarioWriter::text(const std::string& name, const std::string& sto
       "name: {}\n"
       "story: \"{}\"\n"
       "pod: {{platform: runpod, gpus: 0, disks: {{/workspace: volume}}}}\n"
-      "trainer: {{steps: {}, step-time: 1s, checkpoint-every: 100000}}\n"
+      "trainer: {{steps: {}, step-time: 1s, checkpoint-every: {}}}\n"
       "start:\n"
       "  podlaunch:\n"
       "    repo: https://github.com/nexthybrid/AReaL.git\n"
       "    ref: DL4Math\n"
       "    checkout: /workspace/AReaL\n"
       "    run: walk\n"
+      "{}"
       "    setup: [pip install -e .]\n"
       "    train: [bash, examples/cloud_gsm8k/run_training_cloud.sh, 1hour]\n"
       "{}{}"
       "{}{}"
+      "{}"
       "limit: 7d\n",
-      name, story, steps, timeline.empty() ? "" : "timeline:\n", timeline, expectations.empty() ? "" : "expect:\n",
-      expectations);
+      name, story, steps, now_.saves_along_the_way ? steps_between_checkpoints : 100000,
+      now_.saves_along_the_way ? "    checkpoints: /workspace/outputs/checkpoint-*.json\n" : "",
+      timeline.empty() ? "" : "timeline:\n", timeline, expectations.empty() ? "" : "expect:\n", expectations,
+      now_.saves_along_the_way ? allowed : "");
 }
 
 }  // namespace proof

@@ -1,8 +1,9 @@
 // A path through the policy graph as a scenario: a world whose podlaunch takes the same turns.
 //
-// The world's training does a step a second and saves nothing by itself. Where an attempt ends early, it ends within
-// its first minute; where it is to last and to get further, the step is chosen beyond all that was reached before, and
-// more than a minute away.
+// The world's training does a step a second and saves nothing by itself, unless its first attempt leaves an older
+// checkpoint. Where an attempt ends early, it ends within its first minute; where it is to last and to get further, the
+// step is chosen beyond all that was reached before, and more than a minute away. A training that saves along the way
+// fails wherever the first attempt did.
 #pragma once
 
 #include <optional>
@@ -39,6 +40,7 @@ class ScenarioWriter {
     int attempts = 0;
     int saved = 0;    // the step of the newest checkpoint
     int reached = 0;  // the furthest step
+    bool saves_along_the_way = false;
     bool training = false;
     bool claimed = false;
     bool lasted = false;
