@@ -54,10 +54,10 @@ std::string sanitised(std::string_view text) {
 }
 
 std::string on_one_line(std::string_view text) {
-  std::string line = sanitised(text);
+  std::string line(text);
   std::replace_if(
-      line.begin(), line.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
-  return line;
+      line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+  return sanitised(line);
 }
 
 }  // namespace base

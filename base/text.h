@@ -21,7 +21,7 @@ Character decode(std::string_view text);
 // is legal in XML 1.0 and cannot make a terminal do anything.
 std::string sanitised(std::string_view text);
 
-// The same with spaces for line feeds and tabs.
+// The same with spaces for the ends of lines and for tabs.
 std::string on_one_line(std::string_view text);
 
 }  // namespace base

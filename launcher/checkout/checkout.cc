@@ -147,9 +147,10 @@ class BringUp {
     }
     if (!can_write_) return use_read_only();
     if (first_of(survey_, {kUnsupportedExtension, kWorktreeExtension})) return use_unsupported();
-    if (const Finding* link = first_of(survey_, {kCheckoutIsLink})) {
-      return base::fail(base::invalid_input(link->what, "Name the folder itself."));
+    if (const Finding* other = first_of(survey_, {kCheckoutIsLink, kCheckoutIsSpecial})) {
+      return base::fail(base::invalid_input(other->what, "Name the folder itself."));
     }
+    if (first_of(survey_, {kCheckoutOutOfReach})) return base::fail(look_at_path(request_.path).error());
     if (const Finding* absent = first_of(survey_, {kCheckoutMissing, kCheckoutEmpty, kCheckoutIsFile})) {
       return clone(absent->what);
     }
@@ -384,7 +385,6 @@ void fill_in(Request& request) {
   if (request.url.empty()) {
     git_config* opened = nullptr;
     git_buf url = GIT_BUF_INIT;
-    start_library();
     if (git_config_open_ondisk(&opened, (scene.git_folder / "config").c_str()) == 0) {
       const Config config(opened);
       if (git_config_get_string_buf(&url, config.get(), "remote.origin.url") == 0) request.url = url.ptr;
@@ -427,8 +427,10 @@ base::Result<Survey> survey(const fs::path& path, Depth depth, LockTrust lock_tr
 }
 
 base::Result<Outcome> repair(Request request) {
+  start_library();
   request.path = fs::absolute(request.path).lexically_normal();
   request.deep = true;
+  if (auto place = check_place(request.path); !place) return base::fail(place.error());
   fill_in(request);
   if (kind_at(request.path) == Kind::kNothing && request.url.empty()) {
     return base::fail(base::invalid_input("there is nothing at " + request.path.string(), "Name a checkout."));

@@ -89,6 +89,10 @@ std::filesystem::path private_folder_of(const std::filesystem::path& checkout);
 base::Result<Survey> survey(const std::filesystem::path& path, Depth depth,
                             LockTrust lock_trust = LockTrust::kAskProcesses);
 
+// Refuses a place where nobody's checkout may be (the root, a home folder, inside .git, a device) or that cannot be
+// looked at.
+base::Result<void> check_place(const std::filesystem::path& path);
+
 // Survey, rescue and treatment without update: `podlaunch repair`. An empty url or ref is read from the repository.
 base::Result<Outcome> repair(Request request);
 

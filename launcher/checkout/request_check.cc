@@ -13,9 +13,7 @@
 #include "launcher/checkout/git/formats.h"
 
 namespace checkout {
-namespace {
-
-base::Result<void> check_path(const fs::path& path) {
+base::Result<void> check_place(const fs::path& path) {
   if (!path.is_absolute()) {
     return base::fail(base::invalid_input(fmt::format("the checkout's path {} is not absolute", path.string()),
                                           "Write it from / on."));
@@ -26,20 +24,30 @@ base::Result<void> check_path(const fs::path& path) {
                                           "Name a folder of its own, such as /workspace/project."));
   };
   if (plain == "/" || plain.parent_path() == plain) return refuse("the root of the file system");
-  if (const char* home = std::getenv("HOME"); home != nullptr && plain == fs::path(home).lexically_normal()) {
+  if (const char* home = std::getenv("HOME"); home != nullptr && plain / "" == fs::path(home).lexically_normal() / "") {
     return refuse("the home folder");
   }
   for (const fs::path& part : plain) {
     if (part == ".git") return refuse("inside a git folder");
     if (part == ".podlaunch") return refuse("inside podlaunch's own folder");
   }
-  if (kind_at(plain) == Kind::kLink) return refuse("a symbolic link, which leads elsewhere");
-  const auto own = stat_of(plain);
-  const auto parent = stat_of(plain.parent_path());
-  if (own && parent && own->st_dev != parent->st_dev) {
-    return refuse("a mount point, and a checkout must be free to be renamed");
-  }
+  const auto found = look_at_path(plain);
+  if (!found) return base::fail(found.error());
+  const auto& own = *found;
+  if (own && S_ISLNK(own->st_mode)) return refuse("a symbolic link, which leads elsewhere");
+  if (own && !S_ISREG(own->st_mode) && !S_ISDIR(own->st_mode)) return refuse("a device, a pipe or a socket");
   return {};
+}
+
+namespace {
+
+base::Result<void> check_is_no_mount_point(const fs::path& path) {
+  const auto own = stat_of(path);
+  const auto parent = stat_of(path.lexically_normal().parent_path());
+  if (!own || !parent || own->st_dev == parent->st_dev) return {};
+  return base::fail(base::invalid_input(
+      fmt::format("the checkout {} is a mount point, and a checkout must be free to be renamed", path.string()),
+      "Name a folder in it, such as /workspace/project."));
 }
 
 base::Result<void> check_url(const std::string& url) {
@@ -83,7 +91,8 @@ base::Result<void> check_file(const fs::path& file, std::string_view setting) {
 }  // namespace
 
 base::Result<void> check_request(const Request& request) {
-  if (auto path = check_path(request.path); !path) return path;
+  if (auto place = check_place(request.path); !place) return place;
+  if (auto free = check_is_no_mount_point(request.path); !free) return free;
   if (auto url = check_url(request.url); !url) return url;
   if (auto key = check_file(request.credentials.ssh_key, "ssh-key"); !key) return key;
   if (auto hosts = check_file(request.credentials.ssh_known_hosts, "ssh-known-hosts"); !hosts) return hosts;

@@ -1,4 +1,3 @@
-#include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "launcher/boot/phases/phases.h"
@@ -6,6 +5,7 @@
 #include "launcher/checkout/checkout.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/find_run.h"
+#include "launcher/commands/print_line.h"
 #include "launcher/config/duration.h"
 #include "launcher/policy/hold_rules.h"
 
@@ -18,28 +18,32 @@ static void explain_decision(const boot::Boot& boot, const ledger::Memory& memor
                                 .progress_found = false,
                                 .older_checkpoint = checkpoints.whole > 1};
   const policy::Decision decision = policy::decide(memory.history, began, boot::limits_of(boot.config));
-  fmt::print("decide       {} boots and {} attempts so far: a boot would {}\n", memory.boots, memory.attempts,
+  print_line("decide       {} boots and {} attempts so far: a boot would {}", memory.boots, memory.attempts,
              policy::name(decision));
   if (const auto* hold = std::get_if<policy::Hold>(&decision)) {
-    fmt::print("             {} ({})\n             {}\n", hold->cause, policy::name(hold->reason), hold->remedy);
+    print_line("             {} ({})", hold->cause, policy::name(hold->reason));
+    print_line("             {}", hold->remedy);
   }
 }
 
 static void explain_checkout(const config::Config& config) {
   const auto survey = checkout::survey(config.checkout, checkout::Depth::kQuick);
   if (!survey) {
-    fmt::print("checkout     {}\n", survey.error().message());
+    print_line("checkout     {}", survey.error().message());
     return;
   }
   if (survey->has(checkout::FindingKind::kCheckoutMissing)) {
-    fmt::print("checkout     {} is not there: clone {}\n", config.checkout.string(), config.repo);
+    print_line("checkout     {} is not there: clone {}", config.checkout.string(), config.repo);
     return;
   }
-  fmt::print("checkout     {} is {} at a quick look; then brought up to date, where --update says so\n",
-             config.checkout.string(), survey->sound() ? "sound" : "not sound");
+  const bool judged = survey->looked_into || survey->wants_treatment();
+  print_line("checkout     {} {}", config.checkout.string(),
+             !judged           ? "cannot be used"
+             : survey->sound() ? "is sound at a quick look; then brought up to date, where --update says so"
+                               : "is not sound at a quick look; then brought up to date, where --update says so");
   for (const checkout::Finding& finding : survey->findings) {
-    fmt::print("             {}{}\n", finding.what,
-               finding.treatment.empty() ? "" : "; treatment: " + finding.treatment);
+    print_line("             {}{}{}", finding.where == "." ? "" : finding.where + ": ", finding.what,
+               finding.treatment.empty() ? "" : " A boot would " + finding.treatment + ".");
   }
 }
 
@@ -49,7 +53,7 @@ static void explain_setup(const boot::Boot& boot) {
   bool run = false;
   for (std::size_t i = 0; i < stamps.size(); ++i) {
     run = run || !boot::is_stamped(boot.config, i, stamps[i]);
-    fmt::print("setup        {}: {}\n", run ? "run" : "skip, nothing it reads has changed", boot.config.setup[i]);
+    print_line("setup        {}: {}", run ? "run" : "skip, nothing it reads has changed", boot.config.setup[i]);
   }
 }
 
@@ -58,16 +62,16 @@ static void explain_gpus(boot::Boot& boot, const ledger::Memory* memory) {
   pod::GpuNeed need = boot::gpu_need(boot);
   if (memory != nullptr) need.faults = memory->gpu_faults;
   if (need.wanted == 0) {
-    fmt::print("gpus         none are asked for\n");
+    print_line("gpus         none are asked for");
     return;
   }
   boot.gpu_verdict = pod::judge(boot.nvidia_smi.ask(boot.waiter), need);
-  fmt::print("gpus         {}\n", boot.gpu_verdict.text);
-  for (const std::string& warning : boot.gpu_verdict.warnings) fmt::print("             warning: {}\n", warning);
+  print_line("gpus         {}", boot.gpu_verdict.text);
+  for (const std::string& warning : boot.gpu_verdict.warnings) print_line("             warning: {}", warning);
   for (const auto& [uuid, faults] : need.faults) {
-    fmt::print("             {} has failed in {} boots of this run\n", uuid, faults);
+    print_line("             {} has failed in {} boots of this run", uuid, faults);
   }
-  if (!boot.config.gpu_probe.empty()) fmt::print("             then, for each of them: {}\n", boot.config.gpu_probe);
+  if (!boot.config.gpu_probe.empty()) print_line("             then, for each of them: {}", boot.config.gpu_probe);
 }
 
 int explain(const config::Invocation& invocation, const config::Environment& environment, base::Waiter& waiter) {
@@ -76,25 +80,24 @@ int explain(const config::Invocation& invocation, const config::Environment& env
   if (!found) return complain(found.error());
   const auto ledger = ledger::read(boot.folder / "ledger.jsonl");
   const std::string others = runs_beside(found->folder);
-  fmt::print("run          {}{}\nremembered   in {}{}\n", boot.run,
-             others.empty() ? "" : fmt::format(" is new: {}", others), boot.folder.string(),
+  print_line("run          {}{}", boot.run, others.empty() ? "" : fmt::format(" is new: {}", others));
+  print_line("remembered   in {}{}", boot.folder.string(),
              boot.disks.survives(boot.folder) ? "" : " (lost with the pod)");
-  if (found->active)
-    fmt::print("lock         a launcher on this host works on this run now: a boot would wait for it\n");
+  if (found->active) print_line("lock         a launcher on this host works on this run now: a boot would wait for it");
   const training::CheckpointSurvey checkpoints = training::survey_checkpoints(boot.config.checkpoints);
   if (ledger) {
     explain_decision(boot, ledger->memory, checkpoints);
   } else {
-    fmt::print("decide       {}: a boot would hold\n", ledger.error().message());
+    print_line("decide       {}: a boot would hold", ledger.error().message());
   }
   explain_gpus(boot, ledger ? &ledger->memory : nullptr);
   explain_checkout(boot.config);
   explain_setup(boot);
   if (!boot.config.checkpoints.empty()) {
-    fmt::print("checkpoints  {} found; {}\n", checkpoints.found,
+    print_line("checkpoints  {} found; {}", checkpoints.found,
                checkpoints.resume_from.empty() ? "none to resume from" : "resume from " + checkpoints.resume_from);
   }
-  fmt::print("training     in {}: {}\n", boot.config.checkout.string(), fmt::join(boot::training_command(boot), " "));
+  print_line("training     in {}: {}", boot.config.checkout.string(), fmt::join(boot::training_command(boot), " "));
   return 0;
 }
 

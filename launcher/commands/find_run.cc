@@ -126,14 +126,19 @@ Result<FoundRun> find_run(const config::Config& config, const config::Environmen
                                         "--run names one of them, --state the folder that they are kept in."));
 }
 
-std::optional<boot::Pointer> launcher_meant(const config::Config& config) {
+std::optional<boot::Pointer> note_meant(const config::Config& config) {
   if (!config.repo.empty() || !config.train.empty() || !config.checkout.empty()) return std::nullopt;
   auto pointer = boot::find_pointer();
-  if (!pointer || pointer->arguments.empty()) return std::nullopt;
+  if (!pointer) return std::nullopt;
   const fs::path folder = pointer->folder;
   if (!config.run.empty() && config.run != pointer->run) return std::nullopt;
   if (!config.state.empty() && config.state != folder.parent_path()) return std::nullopt;
   return pointer;
+}
+
+std::optional<boot::Pointer> launcher_meant(const config::Config& config) {
+  auto pointer = note_meant(config);
+  return pointer && !pointer->arguments.empty() ? pointer : std::nullopt;
 }
 
 std::string state_of(const FoundRun& found, const ledger::Opened& ledger) {
@@ -146,7 +151,7 @@ std::string state_of(const FoundRun& found, const ledger::Opened& ledger) {
 }
 
 int complain(const base::Error& error) {
-  fmt::print(stderr, "podlaunch: {}\n", base::sanitised(error.message()));
+  fmt::print(stderr, "podlaunch: {}\n", base::on_one_line(error.message()));
   return 1;
 }
 

@@ -27,8 +27,10 @@ base::Result<FoundRun> find_run(const config::Config& config, const config::Envi
 // The runs that are kept where this one would be, as a sentence; empty when it is there itself.
 std::string runs_beside(const std::filesystem::path& folder);
 
-// The launcher whose configuration is meant when none is given: that of this container. Nothing when the configuration
-// says something itself, or names another run.
+// The note of this container's launcher. Nothing when the configuration says something itself, or names another run.
+std::optional<boot::Pointer> note_meant(const config::Config& config);
+
+// The same, when it tells the launcher's configuration, too.
 std::optional<boot::Pointer> launcher_meant(const config::Config& config);
 
 // What the run is doing, as a word: "training", "held", "finished", "bootstrapping", "stopped", "new".

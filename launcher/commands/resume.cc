@@ -3,6 +3,7 @@
 #include "launcher/base/files.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/find_run.h"
+#include "launcher/commands/print_line.h"
 
 namespace commands {
 
@@ -13,12 +14,12 @@ int resume(const config::Invocation& invocation, const config::Environment& envi
   // A ledger that cannot be read is itself what a launcher holds for.
   const bool held = !ledger || ledger->memory.history.hold.has_value();
   if (!held) {
-    fmt::print(stderr, "podlaunch: run {} is not held: it is {}\n", found->run, state_of(*found, *ledger));
-    return 1;
+    return complain(
+        base::invalid_input(fmt::format("run {} is not held: it is {}", found->run, state_of(*found, *ledger))));
   }
   if (auto written = base::write_file_durably((found->folder / "resume").string(), "resume\n"); !written)
     return complain(written.error());
-  fmt::print("run {} goes on {}\n", found->run, found->active ? "within half a minute" : "at the next boot");
+  print_line("run {} goes on {}", found->run, found->active ? "within half a minute" : "at the next boot");
   return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include "launcher/commands/commands.h"
 #include "launcher/commands/find_run.h"
+#include "launcher/commands/print_line.h"
 #include "launcher/config/duration.h"
 #include "launcher/policy/hold_rules.h"
 
@@ -74,28 +75,31 @@ static std::string when(std::int64_t wall_milliseconds) {
 static void print_table(const FoundRun& found, const ledger::Opened& ledger) {
   constexpr std::size_t kRecordsShown = 15;
   const ledger::Memory& memory = ledger.memory;
-  fmt::print("run          {}\nstate        {}{}\n", found.run, state_of(found, ledger),
-             found.active ? "" : " (no launcher is running here)");
-  fmt::print("boots        {}\nattempts     {}\n", memory.boots, memory.attempts);
-  fmt::print("paid for     {}, of which {} of training\n",
+  print_line("run          {}", found.run);
+  print_line("state        {}{}", state_of(found, ledger), found.active ? "" : " (no launcher is running here)");
+  print_line("boots        {}", memory.boots);
+  print_line("attempts     {}", memory.attempts);
+  print_line("paid for     {}, of which {} of training",
              config::rough_duration(config::Seconds(memory.history.seconds_paid)),
              config::rough_duration(config::Seconds(memory.history.seconds_used)));
-  if (memory.best_step) fmt::print("best step    {}\n", *memory.best_step);
-  if (!memory.best_checkpoint.empty()) fmt::print("checkpoint   {}\n", memory.best_checkpoint);
-  if (!memory.last_failure.empty()) fmt::print("last failure {}\n", memory.last_failure);
+  if (memory.best_step) print_line("best step    {}", *memory.best_step);
+  if (!memory.best_checkpoint.empty()) print_line("checkpoint   {}", memory.best_checkpoint);
+  if (!memory.last_failure.empty()) print_line("last failure {}", memory.last_failure);
   if (memory.history.hold) {
     const policy::Hold words = policy::hold_for(memory.history.hold->reason);
-    fmt::print("held         {} ({})\nwhat to do   {}\n", words.cause, policy::name(words.reason), words.remedy);
+    print_line("held         {} ({})", words.cause, policy::name(words.reason));
+    print_line("what to do   {}", words.remedy);
   }
-  fmt::print("kept in      {}\n", found.folder.string());
-  for (const std::string& note : ledger.notes) fmt::print("note         {}\n", note);
+  print_line("kept in      {}", found.folder.string());
+  for (const std::string& note : ledger.notes) print_line("note         {}", note);
   const std::size_t first = ledger.records.size() - std::min(ledger.records.size(), kRecordsShown);
-  if (first < ledger.records.size()) fmt::print("\n{:<20} {:<18} {:<12} {}\n", "UTC", "WHAT", "DECISION", "DETAIL");
+  if (first < ledger.records.size()) print_line("");
+  if (first < ledger.records.size()) print_line("{:<20} {:<18} {:<12} {}\n", "UTC", "WHAT", "DECISION", "DETAIL");
   for (std::size_t i = first; i < ledger.records.size(); ++i) {
     const ledger::Record& record = ledger.records[i];
     std::string detail = record.facts.text.empty() ? record.facts.status : record.facts.text;
     if (record.facts.step) detail = fmt::format("step {} {}", *record.facts.step, detail);
-    fmt::print("{:<20} {:<18} {:<12} {}\n", when(record.wall_milliseconds), record.kind,
+    print_line("{:<20} {:<18} {:<12} {}", when(record.wall_milliseconds), record.kind,
                record.step ? policy::name(record.step->decision) : "", detail);
   }
 }

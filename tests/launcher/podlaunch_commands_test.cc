@@ -168,6 +168,64 @@ TEST_F(PodlaunchCommands, FifoInPlaceOfTheKeptLogCostsTheLogAlone) {
   EXPECT_EQ(status()["state"], "finished");
 }
 
+TEST_F(PodlaunchCommands, DoctorTellsWhatCannotBeACheckoutAndRepairLeavesItAlone) {
+  const fs::path place = folder_ / "place";
+  fs::create_directory(place);
+  ASSERT_EQ(::mkfifo((place / "pipe").c_str(), 0644), 0);
+  fs::create_symlink("loop", place / "loop");
+  write(place / "file", "a file\n");
+  struct Case {
+    fs::path path;
+    const char* told;
+    const char* refused;
+  };
+  for (const Case& tried :
+       {Case{"/dev/null", "There is a device here.", "is a device, a pipe or a socket"},
+        Case{place / "pipe", "There is a pipe here.", "is a device, a pipe or a socket"},
+        Case{place / "loop", "is a symbolic link", "is a symbolic link"},
+        Case{place / "loop/project", "A symbolic link there leads nowhere", "A symbolic link there leads nowhere"},
+        Case{place / "file/project", "Something of another kind lies there", "Something of another kind lies there"},
+        Case{place / std::string(300, 'x'), "No file system here takes such a name", "takes such a name"}}) {
+    const std::string told = ask({"doctor", tried.path}, 3);
+    EXPECT_THAT(told, HasSubstr(tried.told));
+    EXPECT_THAT(told, HasSubstr("only reported"));
+    EXPECT_THAT(told, Not(HasSubstr("podlaunch repair")));
+    EXPECT_THAT(ask({"repair", tried.path, "--repo", (folder_ / "upstream.git").string()}, 1),
+                HasSubstr(tried.refused));
+  }
+  EXPECT_FALSE(fs::exists(place / ".podlaunch"));
+  EXPECT_FALSE(fs::exists("/dev/.podlaunch"));
+}
+
+TEST_F(PodlaunchCommands, RepairLeavesAHomeFolderAloneAndDoctorSaysSo) {
+  write(home() / "letters", "mine\n");
+  EXPECT_THAT(ask({"doctor", home()}, 3), HasSubstr("`podlaunch repair` refuses: "));
+  const Words words = {"repair", home().string() + "/", "--repo", (folder_ / "upstream.git").string()};
+  EXPECT_THAT(ask(words, 1), HasSubstr("is the home folder"));
+  EXPECT_TRUE(fs::exists(home() / "letters"));
+}
+
+TEST_F(PodlaunchCommands, DoctorSaysThatARepairNeedsTheAddressOfWhatIsNotThere) {
+  const std::string nothing = (folder_ / "nothing").string();
+  EXPECT_THAT(ask({"doctor", nothing}, 3), HasSubstr("`podlaunch repair --repo URL` mends it"));
+  const std::string repo = (folder_ / "upstream.git").string();
+  EXPECT_THAT(ask({"doctor", nothing, "--repo", repo}, 3), HasSubstr("`podlaunch repair` mends it"));
+  ask({"repair", nothing, "--repo", repo});
+  EXPECT_THAT(ask({"doctor", nothing}), HasSubstr("sound at a quick look"));
+}
+
+TEST_F(PodlaunchCommands, DoctorAndRepairOfANamedRunTakeNoOtherLaunchersCheckout) {
+  Launcher launcher = boot({}, {"sh", "-c", "echo ready; exec sleep 100"});
+  ASSERT_TRUE(launcher.says("\nready\n")) << launcher.log();
+  const std::string elsewhere = (folder_ / "elsewhere").string();
+  for (const char* command : {"doctor", "repair"}) {
+    EXPECT_THAT(ask({command, "--state", elsewhere}, 1), HasSubstr("Name its folder."));
+    EXPECT_THAT(ask({command, "--state", state(), "--run", "s"}, 1), HasSubstr("Name its folder."));
+  }
+  const json refused = json::parse(ask({"doctor", "--json", "--state", elsewhere}, 1), nullptr, false);
+  EXPECT_TRUE(refused.value("error", json()).is_object()) << refused;
+}
+
 TEST_F(PodlaunchCommands, DoctorAndRepairShowHostileNamesAsText) {
   shell("git clone -q upstream.git checkout");
   write(folder_ / "checkout/.git/refs/heads/red\x1b[31m\nline", "no id\n");
@@ -177,6 +235,21 @@ TEST_F(PodlaunchCommands, DoctorAndRepairShowHostileNamesAsText) {
   const std::string repaired = ask({"repair", (folder_ / "checkout").string()});
   EXPECT_THAT(repaired, HasSubstr("red\uFFFD[31m line"));
   EXPECT_THAT(repaired, Not(HasSubstr("\x1b")));
+}
+
+TEST_F(PodlaunchCommands, ExplainAndTheBootsOwnLinesShowHostileNamesAsText) {
+  shell("git clone -q upstream.git " + checkout().string());
+  write(checkout() / ".git/refs/heads/red\x1b[31m\nline", "no id\n");
+  Words asked = words({"--setup", "true \x1b[2J"}, train_script());
+  asked.insert(asked.begin(), "explain");
+  const std::string explained = ask(asked);
+  EXPECT_THAT(explained, HasSubstr("refs/heads/red\uFFFD[31m line: "));
+  EXPECT_THAT(explained, HasSubstr("true \uFFFD[2J\n"));
+  EXPECT_THAT(explained, Not(HasSubstr("\x1b")));
+  Launcher launcher = boot({"--on-complete", "exit"}, train_script());
+  EXPECT_EQ(launcher.status(), 0) << launcher.log();
+  EXPECT_THAT(launcher.log(), HasSubstr("Found ref-damaged: refs/heads/red\uFFFD[31m line"));
+  EXPECT_THAT(launcher.log(), Not(HasSubstr("\x1b")));
 }
 
 }  // namespace

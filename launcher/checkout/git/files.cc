@@ -46,6 +46,13 @@ std::optional<struct stat> stat_of(const fs::path& path) {
   return found;
 }
 
+base::Result<std::optional<struct stat>> look_at_path(const fs::path& path) {
+  struct stat found;
+  if (::lstat(path.c_str(), &found) == 0) return found;
+  if (errno == ENOENT) return std::nullopt;
+  return base::fail(base::system_error(errno, "look at", path));
+}
+
 Kind kind_at(const fs::path& path) {
   struct stat found;
   if (::lstat(path.c_str(), &found) != 0) return errno == ENOENT || errno == ENOTDIR ? Kind::kNothing : Kind::kUnknown;

@@ -28,6 +28,8 @@ inline bool is_nothing(const fs::path& path) {
   return kind_at(path) == Kind::kNothing;
 }
 std::optional<struct stat> stat_of(const fs::path& path);
+// The same where the reason counts; nullopt: there is nothing, and something could be made there.
+base::Result<std::optional<struct stat>> look_at_path(const fs::path& path);
 
 base::Result<std::string> read_file(const fs::path& path);
 // nullopt for anything that cannot be read as a regular file.

@@ -21,6 +21,8 @@ constexpr auto kDescriptions = std::to_array<Description>({
     {kCheckoutMissing, "checkout-missing", "training has no code", "clone"},
     {kCheckoutIsFile, "checkout-is-file", "nothing can be cloned here", "move it to quarantine and clone"},
     {kCheckoutIsLink, "checkout-is-link", "work would be done in a place nobody named", ""},
+    {kCheckoutIsSpecial, "checkout-is-special", "nothing can be cloned here", ""},
+    {kCheckoutOutOfReach, "checkout-out-of-reach", "training has no code", ""},
     {kCheckoutEmpty, "checkout-empty", "training has no code", "clone into it"},
     {kNotARepository, "not-a-repository", "updates and local work have no history",
      "adopt the files into a new .git when they are this project's, else move them to quarantine and clone"},

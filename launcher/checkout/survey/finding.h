@@ -25,6 +25,8 @@ enum class FindingKind {
   kCheckoutMissing,
   kCheckoutIsFile,
   kCheckoutIsLink,
+  kCheckoutIsSpecial,   // a device, pipe or socket
+  kCheckoutOutOfReach,  // the way to it ends in an error
   kCheckoutEmpty,
   kNotARepository,     // a directory with files and no .git
   kBareRepository,     // a database without a work tree

@@ -12,6 +12,12 @@ namespace {
 
 using enum FindingKind;
 
+// Neither a file, a folder nor a link. Nobody's checkout was ever there.
+std::string_view name_of_special(mode_t mode) {
+  if (S_ISFIFO(mode)) return "a pipe";
+  return S_ISSOCK(mode) ? "a socket" : "a device";
+}
+
 bool is_empty_folder(const fs::path& path) {
   std::error_code error;
   return fs::is_empty(path, error) && !error;
@@ -44,19 +50,13 @@ bool survey_place(const Scene& scene, Findings& findings) {
     findings.push_back(make_finding(kind, ".", std::move(what)));
     return false;
   };
-  switch (kind_at(scene.work_tree)) {
-    case Kind::kNothing:
-      return stop(kCheckoutMissing, "There is no checkout yet.");
-    case Kind::kFile:
-    case Kind::kOther:
-      return stop(kCheckoutIsFile, "There is a file where the checkout should be.");
-    case Kind::kLink:
-      return stop(kCheckoutIsLink, "The checkout's path is a symbolic link.");
-    case Kind::kUnknown:
-      return stop(kNoPermission, "The checkout's path cannot be looked at.");
-    case Kind::kFolder:
-      break;
-  }
+  const auto own = look_at_path(scene.work_tree);
+  if (!own) return stop(kCheckoutOutOfReach, own.error().message() + '.');
+  if (!*own) return stop(kCheckoutMissing, "There is no checkout yet.");
+  const mode_t mode = (*own)->st_mode;
+  if (S_ISREG(mode)) return stop(kCheckoutIsFile, "There is a file where the checkout should be.");
+  if (S_ISLNK(mode)) return stop(kCheckoutIsLink, "The checkout's path is a symbolic link.");
+  if (!S_ISDIR(mode)) return stop(kCheckoutIsSpecial, fmt::format("There is {} here.", name_of_special(mode)));
   if (is_empty_folder(scene.work_tree)) return stop(kCheckoutEmpty, "The checkout is an empty folder.");
   const fs::path dot_git = scene.work_tree / ".git";
   const Kind kind = kind_at(dot_git);
