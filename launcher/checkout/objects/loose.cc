@@ -168,12 +168,20 @@ bool read_through(const fs::path& path, const git_oid& id, LooseReader& reader) 
 }  // namespace
 
 std::vector<LooseFile> loose_files(const fs::path& git_folder) {
+  // Most of the 256 folders are not there, and on a network volume each look for one costs a round trip.
+  std::vector<fs::path> folders;
+  std::error_code error;
+  for (fs::directory_iterator entry(git_folder / "objects", error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    if (name.size() == 2 && name.find_first_not_of("0123456789abcdef") == std::string::npos)
+      folders.push_back(entry->path());
+  }
+  std::ranges::sort(folders);
   std::vector<LooseFile> files;
-  for (int first = 0; first < 256; ++first) {
-    const std::string prefix = fmt::format("{:02x}", first);
-    std::error_code error;
-    for (fs::directory_iterator entry(git_folder / "objects" / prefix, error), end; !error && entry != end;
-         entry.increment(error)) {
+  for (const fs::path& folder : folders) {
+    const std::string prefix = folder.filename();
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
       files.push_back({entry->path(), id_of(prefix + entry->path().filename().string())});
     }
   }
