@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <exception>
@@ -75,8 +76,33 @@ static Result<std::string> judge(const std::string& operation, WaitStatus status
   return fail(helper_error(ErrorCode::kSystem, operation, "the helper process ended with " + status.describe()));
 }
 
+namespace {
+
+// When to say that there is no answer yet.
+class Announcements {
+ public:
+  explicit Announcements(const StillWaiting& still_waiting) : still_waiting_(still_waiting) {
+    if (still_waiting_) next_ = began_ + Seconds(10);
+  }
+  TimePoint next() const { return next_; }
+  void announce(pid_t helper) {
+    const TimePoint now = Clock::now();
+    if (now < next_) return;
+    still_waiting_(std::chrono::duration_cast<Seconds>(now - began_), sits_in_kernel(helper));
+    next_ = now < began_ + Seconds(60) ? began_ + Seconds(60) : now + Seconds(300);
+  }
+
+ private:
+  const StillWaiting& still_waiting_;
+  const TimePoint began_ = Clock::now();
+  TimePoint next_ = kForever;
+};
+
+}  // namespace
+
 static Result<std::string> call(Waiter& waiter, const std::string& operation, Milliseconds deadline,
-                                bool stop_signal_ends_it, const std::function<std::string()>& work) {
+                                bool stop_signal_ends_it, const std::function<std::string()>& work,
+                                const StillWaiting& still_waiting) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail(system_error(errno, operation));
   UniqueFd reading(ends[0]), writing(ends[1]);
@@ -90,6 +116,7 @@ static Result<std::string> call(Waiter& waiter, const std::string& operation, Mi
   (void)::fcntl(reading.get(), F_SETFL, O_NONBLOCK);
 
   const TimePoint until = Clock::now() + deadline;
+  Announcements announcements(still_waiting);
   std::string answer;
   bool open = true;
   for (;;) {
@@ -108,19 +135,20 @@ static Result<std::string> call(Waiter& waiter, const std::string& operation, Mi
                                "no answer within " + std::to_string(deadline.count() / 1000) + " s",
                                "The disk or the network below it hangs; look at the pod's volume."));
     }
+    announcements.announce(helper);
     pollfd descriptor{reading.get(), POLLIN, 0};
-    waiter.wait(open ? std::span<pollfd>(&descriptor, 1) : std::span<pollfd>(), until);
+    waiter.wait(open ? std::span<pollfd>(&descriptor, 1) : std::span<pollfd>(), std::min(until, announcements.next()));
   }
 }
 
 Result<std::string> call_helper(Waiter& waiter, const std::string& operation, Seconds deadline,
-                                const std::function<std::string()>& work) {
-  return call(waiter, operation, deadline, true, work);
+                                const std::function<std::string()>& work, const StillWaiting& still_waiting) {
+  return call(waiter, operation, deadline, true, work, still_waiting);
 }
 
 Result<std::string> call_last_helper(Waiter& waiter, const std::string& operation, Milliseconds deadline,
                                      const std::function<std::string()>& work) {
-  return call(waiter, operation, deadline, false, work);
+  return call(waiter, operation, deadline, false, work, {});
 }
 
 }  // namespace base

@@ -85,14 +85,24 @@ void adopt_orphans() {
   (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
-pid_t parent_of(pid_t process) {
+// "R 1 …": its state, its parent and the rest; empty when there is no such process.
+static std::string state_of(pid_t process) {
   const auto line = read_file(fmt::format("/proc/{}/stat", process), 4096);
-  if (!line) return 0;
+  if (!line) return {};
   // The name in parentheses may itself contain parentheses and blanks; what follows the last one is well formed.
   const std::size_t name_end = line->rfind(')');
-  if (name_end == std::string::npos || name_end + 4 >= line->size()) return 0;
-  if (line->at(name_end + 2) == 'Z') return 0;
-  return static_cast<pid_t>(std::atoi(line->c_str() + name_end + 4));
+  if (name_end == std::string::npos || name_end + 4 >= line->size()) return {};
+  return line->substr(name_end + 2);
+}
+
+pid_t parent_of(pid_t process) {
+  const std::string state = state_of(process);
+  if (state.empty() || state.front() == 'Z') return 0;
+  return static_cast<pid_t>(std::atoi(state.c_str() + 2));
+}
+
+bool sits_in_kernel(pid_t process) {
+  return state_of(process).starts_with('D');
 }
 
 static std::multimap<pid_t, pid_t> children_by_parent() {

@@ -38,6 +38,9 @@ void end_descendants(Waiter& waiter, const std::vector<pid_t>& spared, Milliseco
 // 0 when it has ended or cannot be seen.
 pid_t parent_of(pid_t process);
 
+// It waits in the kernel and takes no signal, as for a disk that does not answer.
+bool sits_in_kernel(pid_t process);
+
 // All processes below us but `spared` and what is below those.
 std::vector<pid_t> descendants(const std::vector<pid_t>& spared);
 

@@ -9,6 +9,7 @@
 #include <csignal>
 
 #include "launcher/base/process.h"
+#include "launcher/boot/keeper/say.h"
 
 namespace boot {
 
@@ -42,7 +43,15 @@ Opening Keeper::open(base::Waiter& waiter, const KeeperPlan& plan, base::Seconds
   process_ = child;
   socket_ = std::move(ours);
   lifetime_ = plan.terms.lifetime;
-  const auto answer = wait_for(waiter, FrameKind::kOpened, deadline);
+  // Who tries again and again does so with less patience, and says so himself.
+  constexpr base::Seconds kSilent{10};
+  const bool is_patient = deadline > 2 * kSilent;
+  auto answer = wait_for(waiter, FrameKind::kOpened, is_patient ? kSilent : deadline);
+  if (!answer && is_patient && socket_.valid() && waiter.stop_signal() == 0) {
+    say("no answer from the disk of {} for {} s; waiting for {} s at most", plan.folder.string(), kSilent.count(),
+        deadline.count());
+    answer = wait_for(waiter, FrameKind::kOpened, deadline - kSilent);
+  }
   if (!answer) {
     drop(waiter);
     return failed(base::Error{.code = base::ErrorCode::kTimedOut,

@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <nlohmann/json.hpp>
 
 #include "launcher/base/files.h"
@@ -6,15 +8,17 @@
 #include "launcher/boot/paid_time.h"
 #include "launcher/boot/phases/phases.h"
 #include "launcher/boot/pointer.h"
+#include "launcher/boot/waiting.h"
 #include "launcher/ledger/ledger.h"
 
 namespace boot {
 
 training::CheckpointSurvey look_at_checkpoints(Boot& boot) {
   if (boot.config.checkpoints.empty()) return {};
-  const auto answer = base::call_helper(boot.waiter, "look at the checkpoints", base::Seconds(120), [&] {
-    return training::survey_checkpoints(boot.config.checkpoints).to_json();
-  });
+  const auto answer = base::call_helper(
+      boot.waiter, "look at the checkpoints", base::Seconds(120),
+      [&] { return training::survey_checkpoints(boot.config.checkpoints).to_json(); },
+      say_still_at_work("checkpoints", fmt::format("{}", fmt::join(boot.config.checkpoints, " "))));
   if (!answer) return {};  // the checkpoints phase looks again and says what is wrong
   return training::CheckpointSurvey::from_json(*answer).value_or(training::CheckpointSurvey());
 }

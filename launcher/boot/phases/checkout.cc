@@ -5,6 +5,7 @@
 #include "launcher/boot/nodes.h"
 #include "launcher/boot/phases/checkout_lock.h"
 #include "launcher/boot/phases/phases.h"
+#include "launcher/boot/waiting.h"
 #include "launcher/ledger/ledger.h"
 #include "launcher/training/failure.h"
 
@@ -148,8 +149,9 @@ static policy::Decision bring_up_own(Boot& boot) {
   const bool leads = shares_with_other_nodes(boot) && rank_of(boot) == 0;
   if (leads) tell_commit(boot, "");
   const std::string signature = leads ? boot.identity.boot : "";
-  const auto answer = base::call_helper(boot.waiter, "bring up the checkout", kDeadline,
-                                        [&] { return bring_up_in_helper(request, locking, signature); });
+  const auto answer = base::call_helper(
+      boot.waiter, "bring up the checkout", kDeadline, [&] { return bring_up_in_helper(request, locking, signature); },
+      say_still_at_work("checkout", request.path.string()));
   if (!answer) return checkout_failed(boot, answer.error());
   const auto outcome = checkout::outcome_from_json(*answer);
   if (!outcome) return checkout_failed(boot, outcome.error());

@@ -1,9 +1,12 @@
+#include <fmt/ranges.h>
+
 #include <sstream>
 
 #include "launcher/base/glob.h"
 #include "launcher/base/helper.h"
 #include "launcher/boot/keeper/say.h"
 #include "launcher/boot/phases/phases.h"
+#include "launcher/boot/waiting.h"
 #include "launcher/ledger/ledger.h"
 
 namespace boot {
@@ -53,9 +56,10 @@ policy::Decision check_checkpoints(Boot& boot) {
                                 .skip_newest = std::exchange(boot.set_newest_aside, false),
                                 .even_all = boot.config.allow_restart_from_zero,
                                 .closeness = closeness_for(boot)};
-  const auto answer = base::call_helper(boot.waiter, "check the checkpoints", base::Seconds(600), [&] {
-    return training::survey_checkpoints(boot.config.checkpoints, way).to_json();
-  });
+  const auto answer = base::call_helper(
+      boot.waiter, "check the checkpoints", base::Seconds(600),
+      [&] { return training::survey_checkpoints(boot.config.checkpoints, way).to_json(); },
+      say_still_at_work("checkpoints", fmt::format("{}", fmt::join(boot.config.checkpoints, " "))));
   if (!answer) return failed(boot, answer.error().message());
   auto survey = training::CheckpointSurvey::from_json(*answer);
   if (!survey) return failed(boot, "the helper's answer could not be read");

@@ -6,6 +6,7 @@
 #include "launcher/boot/keeper/say.h"
 #include "launcher/boot/phases/phases.h"
 #include "launcher/boot/phases/setup_stamps.h"
+#include "launcher/boot/waiting.h"
 #include "launcher/ledger/ledger.h"
 #include "launcher/training/failure.h"
 #include "launcher/training/supervise.h"
@@ -58,9 +59,10 @@ static std::vector<std::string> lines_of(const std::string& text) {
 policy::Decision set_up(Boot& boot) {
   const std::vector<std::string>& steps = boot.config.setup;
   if (steps.empty()) return policy::Run{};
-  const auto answer = base::call_helper(boot.waiter, "read the checkout's manifests", base::Seconds(120), [&] {
-    return fmt::format("{}", fmt::join(setup_stamps(boot.config, boot.environment), "\n"));
-  });
+  const auto answer = base::call_helper(
+      boot.waiter, "read the checkout's manifests", base::Seconds(120),
+      [&] { return fmt::format("{}", fmt::join(setup_stamps(boot.config, boot.environment), "\n")); },
+      say_still_at_work("setup", boot.config.checkout.string()));
   if (boot.waiter.stop_signal() != 0) return boot.journal.observe(policy::Preempted{});
   if (!answer)
     return step_failed(boot, steps.front(), policy::Cause::kEnvironment, answer.error().message(), "manifests");
