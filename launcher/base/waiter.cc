@@ -102,6 +102,7 @@ void Waiter::reap() {
   for (pid_t child = 0; (child = ::waitpid(-1, &raw, WNOHANG | WUNTRACED)) > 0;) {
     if (WIFSTOPPED(raw)) {
       // A training may send SIGSTOP to whatever it sees. It may stop itself, but none of our helpers.
+      if (child == group_) group_stopped_by_ = WSTOPSIG(raw);
       if (expected_.contains(child) && child != group_) (void)::kill(child, SIGCONT);
     } else if (expected_.contains(child)) {
       ended_[child] = WaitStatus::from_raw(raw);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -43,6 +44,9 @@ class Waiter {
   // So do those that came since nobody was there to have them; a stop signal reaches each group. 0: to nobody.
   void forward_to(pid_t group);
 
+  // The signal that the group's leader was stopped by since the last call; 0: by none. Nobody continues it.
+  int take_group_stopped_by() { return std::exchange(group_stopped_by_, 0); }
+
   // In a new child, before exec: no signal blocked, none ignored.
   static void restore_signals();
 
@@ -57,6 +61,7 @@ class Waiter {
   int stop_signal_ = 0;
   TimePoint stop_signal_at_ = kForever;
   pid_t group_ = 0;
+  int group_stopped_by_ = 0;
 };
 
 }  // namespace base

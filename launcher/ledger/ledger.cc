@@ -16,6 +16,10 @@
 // numbering goes on behind what is gone, so it stays visible. What the lost records said cannot be known; that is safe,
 // since what follows is counted anew, from less. A disk that forgets both files is a run that begins.
 //
+// A file that is deleted or cut while it is open, by a training that clears its disk, is written anew: what it said is
+// in memory, and goes on as one summary line. So does a launcher whose keeper was ended, too: it brings what it
+// remembers. A file that somebody has put in its place is another launcher's, perhaps, and is left alone.
+//
 // Growth. When the file has grown, everything but the newest records is folded into one summary line. The new file is
 // written beside, synced, renamed over the old one, and the folder is synced: a reader sees the one or the other.
 //
@@ -337,26 +341,48 @@ base::Result<Ledger> Ledger::start_anew(const std::filesystem::path& path, Redac
   return open(path, std::move(redact));
 }
 
+// The whole file, with all that is remembered so far.
 base::Result<void> Ledger::begin_with(const std::string& line) {
-  if (auto written = base::write_file_durably(path_.string(), line); !written) return written;
+  const std::string content = (memory_.boots > 0 ? to_line(memory_, next_number_ - 1) : "") + line;
+  if (auto made = base::make_folders(path_.parent_path().string()); !made) return made;
+  if (auto written = base::write_file_durably(path_.string(), content); !written) return written;
   if (auto synced = sync_folder(path_.parent_path()); !synced) return synced;
   auto file = open_for_append(path_);
   if (!file) return base::fail(file.error());
   file_ = std::move(*file);
+  size_bytes_ = content.size();
   return {};
 }
 
+base::Result<void> Ledger::write_anew(const std::string& line) {
+  auto begun = begin_with(line);
+  if (begun) notes_.push_back("The ledger was deleted or cut while it was in use; it was written anew.");
+  return begun;
+}
+
 base::Result<void> Ledger::add(const std::string& line) {
-  struct stat status {};
+  struct stat status {
+  }, named{};
   if (::fstat(file_.get(), &status) != 0) return base::fail(base::system_error(errno, "look at the ledger", path_));
-  if (static_cast<std::uint64_t>(status.st_size) > size_bytes_ &&
-      ::ftruncate(file_.get(), static_cast<off_t>(size_bytes_)) != 0) {
+  const bool is_there = ::stat(path_.c_str(), &named) == 0 || errno != ENOENT;
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (is_there && status.st_nlink == 0 && status.st_ino != named.st_ino)
+    return base::fail(ledger_error(base::ErrorCode::kDamaged, path_, "somebody has put another file in its place",
+                                   "Look for another podlaunch that keeps its runs there."));
+  if (!is_there || size < size_bytes_) return write_anew(line);
+  if (size > size_bytes_ && ::ftruncate(file_.get(), static_cast<off_t>(size_bytes_)) != 0)
     return base::fail(base::system_error(errno, "cut half a record off the ledger", path_));
-  }
   if (!base::write_all(file_.get(), line) || ::fsync(file_.get()) != 0) {
     return base::fail(base::system_error(errno, "write to the ledger", path_));
   }
+  size_bytes_ += line.size();
   return {};
+}
+
+void Ledger::go_on_from(const Memory& memory) {
+  if (size_bytes_ > 0 || memory.boots == 0) return;
+  memory_ = memory;
+  next_number_ = std::max<std::uint64_t>(next_number_, 2);
 }
 
 base::Result<void> Ledger::append(Record record) {
@@ -366,7 +392,6 @@ base::Result<void> Ledger::append(Record record) {
   clean(record.facts, redact_);
   const std::string line = to_line(record);
   if (auto written = size_bytes_ == 0 ? begin_with(line) : add(line); !written) return written;
-  size_bytes_ += line.size();
   witness(path_, next_number_++);
   remember(memory_, record);
   if (size_bytes_ >= 2 * compact_at_bytes) {

@@ -86,6 +86,9 @@ class Ledger {
   const Memory& memory() const { return memory_; }
   const std::vector<std::string>& notes() const { return notes_; }
 
+  // Of a launcher that has lived on while the file was deleted. A ledger that has a record knows better.
+  void go_on_from(const Memory& memory);
+
   // On disk when it returns. After an error the file ends with the record before, or with a torn line that the next
   // open cuts; memory() is unchanged.
   base::Result<void> append(Record record);
@@ -95,6 +98,7 @@ class Ledger {
 
  private:
   base::Result<void> begin_with(const std::string& line);
+  base::Result<void> write_anew(const std::string& line);
   base::Result<void> add(const std::string& line);
 
   std::filesystem::path path_;

@@ -39,13 +39,25 @@ void KeptLog::rotate() {
     std::filesystem::rename(path(number - 1), path(number), ignored);
 }
 
+// A training may clear the disk that its log lies on.
+bool KeptLog::let_go_of_deleted() {
+  struct stat status {};
+  const bool is_deleted = file_.valid() && ::fstat(file_.get(), &status) == 0 && status.st_nlink == 0;
+  if (is_deleted) {
+    file_.reset();
+    line_is_open_ = false;
+  }
+  return is_deleted;
+}
+
 void KeptLog::put(std::string_view text) {
   const bool is_full = size_bytes_ + text.size() > bytes_max;
   if (is_full) rotate();
+  const bool is_new = is_full || let_go_of_deleted();
   if (!open()) return;  // a full or missing disk costs the kept log, never the training
   // After a rotation that failed the file is as full as before: the cap holds all the same.
   if (size_bytes_ + text.size() > bytes_max) return;
-  if (is_full && !mark_.empty() && text != mark_) append((line_is_open_ ? "\n" : "") + mark_);
+  if (is_new && !mark_.empty() && text != mark_) append((line_is_open_ ? "\n" : "") + mark_);
   append(text);
 }
 

@@ -34,6 +34,7 @@ class KeptLog {
   void put(std::string_view text);
   void append(std::string_view text);
   bool open();
+  bool let_go_of_deleted();
   void rotate();
 
   std::filesystem::path folder_;

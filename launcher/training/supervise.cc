@@ -133,9 +133,12 @@ void Attempt::follow_sizes() {
 
 void Attempt::notice_stop() {
   follow_sizes();
+  const int paused_by = waiter_.take_group_stopped_by();
+  if (paused_by != 0 && plan_.on_pause) plan_.on_pause(paused_by, child_);
   if (waiter_.stop_signal() == 0 || ended_.stop_signal != 0) return;
   ended_.stop_signal = waiter_.stop_signal();
   kill_at_ = std::min(kill_at_, waiter_.stop_signal_at() + plan_.grace);
+  (void)::kill(-child_, SIGCONT);  // one that is stopped could not save
   if (plan_.on_stop) plan_.on_stop();
 }
 

@@ -33,9 +33,10 @@ struct Supervision {
 
   std::function<void(std::string_view)> on_output;  // every byte, both streams
   std::function<void(std::string_view)> on_line;
-  std::function<bool()> on_tick;      // false: end the program now
-  std::function<void()> on_stop;      // a stop signal came and was forwarded; the program may still save
-  std::function<bool()> still_alive;  // after silence; false: it has stalled
+  std::function<bool()> on_tick;  // false: end the program now
+  std::function<void()> on_stop;  // a stop signal came and was forwarded; the program may still save
+  std::function<void(int signal, pid_t group)> on_pause;  // it was stopped by this signal, and nobody continues it
+  std::function<bool()> still_alive;                      // after silence; false: it has stalled
 };
 
 struct Ended {

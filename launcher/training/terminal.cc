@@ -38,6 +38,8 @@ std::optional<PseudoTerminal> terminal_like(int descriptor) {
 Foreground::Foreground() {
   const bool leads = ::getsid(0) == ::getpid();
   if (leads && ::isatty(STDIN_FILENO) != 0 && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp()) terminal_ = STDIN_FILENO;
+  termios settings{};
+  if (terminal_ >= 0 && ::tcgetattr(terminal_, &settings) == 0) settings_ = settings;
 }
 
 void Foreground::take_back() {
@@ -48,6 +50,7 @@ void Foreground::take_back() {
   ::sigaddset(&background, SIGTTOU);
   ::sigprocmask(SIG_BLOCK, &background, &before);
   (void)::tcsetpgrp(terminal_, ::getpgrp());
+  if (settings_) (void)::tcsetattr(terminal_, TCSANOW, &*settings_);
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   terminal_ = -1;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <termios.h>
 
 #include <optional>
 
@@ -34,10 +35,12 @@ class Foreground {
 
   // Ours to lend: we lead the session, as the first process of `docker run -it` does.
   bool ours() const { return terminal_ >= 0; }
+  // With the settings that it was lent with: a program that is killed leaves its own behind.
   void take_back();
 
  private:
   int terminal_ = -1;
+  std::optional<termios> settings_;
 };
 
 }  // namespace training

@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <random>
 #include <sstream>
 #include <thread>
@@ -422,6 +423,57 @@ TEST_F(LedgerTest, FirstRecordComesWithItsFile) {
   EXPECT_EQ(boots_read(), 1U);
   see(ledger, policy::BootBegan{1, 1});
   EXPECT_EQ(boots_read(), 2U);
+}
+
+TEST_F(LedgerTest, FileThatIsDeletedOrCutWhileItIsOpenIsWrittenAnew) {
+  const fs::path folder = folder_ / "run";
+  path_ = folder / "ledger.jsonl";
+  const std::vector<std::function<void()>> losses = {[&] { fs::remove(path_); }, [&] { fs::remove_all(folder); },
+                                                     [&] { fs::resize_file(path_, 0); },
+                                                     [&] { fs::resize_file(path_, fs::file_size(path_) - 5); }};
+  fs::create_directory(folder);
+  Ledger ledger = open();
+  see(ledger, policy::BootBegan{1, 1});
+  std::uint64_t boots = 1;
+  for (const auto& lose : losses) {
+    lose();
+    see(ledger, policy::BootBegan{1, 1});
+    see(ledger, policy::BootBegan{1, 1});
+    boots += 2;
+    EXPECT_EQ(boots_read(), boots);
+    EXPECT_EQ(read(path_)->records.back().number, boots);
+    EXPECT_THAT(read(path_)->notes, IsEmpty());
+    EXPECT_THAT(ledger.notes().back(), HasSubstr("written anew"));
+  }
+  EXPECT_EQ(ledger.notes().size(), losses.size());
+}
+
+TEST_F(LedgerTest, FileThatWasPutInItsPlaceIsLeftAlone) {
+  Ledger ledger = open();
+  see(ledger, policy::BootBegan{1, 1});
+  std::ofstream(folder_ / "other") << "another launcher's\n";
+  fs::rename(folder_ / "other", path_);
+  Record record;
+  record.kind = "note";
+  const auto refused = ledger.append(record);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("another file in its place"));
+  EXPECT_EQ(content(), "another launcher's\n");
+}
+
+TEST_F(LedgerTest, LauncherThatOutlivesTheFileBringsWhatItRemembers) {
+  Ledger before = open();
+  for (int i = 0; i < 3; ++i) see(before, policy::BootBegan{1, 1});
+  fs::remove(path_);
+  Ledger after = open();
+  after.go_on_from(before.memory());
+  see(after, policy::Preempted{});
+  EXPECT_EQ(boots_read(), 3U);
+  EXPECT_EQ(open().memory().history, after.memory().history);
+  // One that has a record is newer than what anybody remembers.
+  Ledger again = open();
+  again.go_on_from(Memory());
+  EXPECT_EQ(again.memory().boots, 3U);
 }
 
 TEST_F(LedgerTest, CanBeReadWhileItIsWritten) {

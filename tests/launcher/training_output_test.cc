@@ -130,6 +130,15 @@ TEST_F(Kept, EachFileSaysWhatItsOutputIsOf) {
   EXPECT_THAT(content(), testing::EndsWith("xxx\r\n--- podlaunch: attempt 2 ---\n"));
 }
 
+TEST_F(Kept, FileThatIsDeletedIsBegunAnewWithWhatItsOutputIsOf) {
+  KeptLog log(folder_, redactor_);
+  log.mark("attempt 1");
+  log.write("before\nand");
+  fs::remove_all(folder_);
+  log.write(" after\n");
+  EXPECT_EQ(content(), "--- podlaunch: attempt 1 ---\nand after\n");
+}
+
 TEST_F(Kept, LogsAreRotatedAndStayWithinTheirCap) {
   KeptLog log(folder_, redactor_);
   const std::string line = std::string(1023, 'x') + "\n";

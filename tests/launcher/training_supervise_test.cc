@@ -105,6 +105,19 @@ TEST_F(Supervise, OtherSignalsAreForwardedAndEndNothing) {
   EXPECT_EQ(waiter_->stop_signal(), 0);
 }
 
+TEST_F(Supervise, ProgramThatWasStoppedMaySaveWhenToldToEnd) {
+  Supervision supervision = plan("trap 'echo saved > saved; exit 0' TERM; kill -STOP $$; exec sleep 100");
+  int stopped_by = 0;
+  supervision.on_pause = [&](int signal, pid_t) {
+    stopped_by = signal;
+    ::kill(::getpid(), SIGTERM);
+  };
+  const auto ended = training::supervise(*waiter_, supervision);
+  EXPECT_EQ(stopped_by, SIGSTOP);
+  EXPECT_TRUE(ended->status.success());
+  EXPECT_TRUE(fs::exists(folder_ / "saved"));
+}
+
 TEST_F(Supervise, StopSignalFromBeforeTheProgramReachesIt) {
   ::kill(::getpid(), SIGTERM);
   waiter_->wait({}, Clock::now() + Seconds(5));

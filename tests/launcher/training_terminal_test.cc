@@ -128,6 +128,17 @@ TEST(Terminal, ControlCEndsTheWholeAndNotOnlyTheProgram) {
   EXPECT_EQ(exit_of(child), 200 + SIGINT);
 }
 
+TEST(Terminal, SettingsThatAProgramLeavesBehindDoNotOutliveIt) {
+  const Desk desk;
+  const pid_t child = sit_down(desk, [] {
+    const int code = run_there("stty raw -echo && stty -a | grep -q -- -opost && kill -9 $$");
+    termios left{};
+    ::tcgetattr(STDIN_FILENO, &left);
+    return code == 128 + SIGKILL && (left.c_oflag & OPOST) != 0 && (left.c_lflag & (ECHO | ICANON)) != 0 ? 6 : 97;
+  });
+  EXPECT_EQ(exit_of(child), 6);
+}
+
 TEST(Terminal, PipeStaysAPipe) {
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);

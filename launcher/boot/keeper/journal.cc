@@ -85,7 +85,11 @@ void Journal::revive() {
   if (!keeper_.fenced_by().empty()) return;  // there is nothing left to keep
   --keepers_left_;
   say("the keeper of the run's state is gone; starting another");
-  (void)keeper_.open(waiter_, plan_, kLedgerDeadline);  // without one the next record finds the ledger lost
+  plan_.remembered = memory_;
+  const Opening opening = keeper_.open(waiter_, plan_, kLedgerDeadline);
+  if (opening.result != Opening::Result::kOpened) return;  // the next record finds the ledger lost
+  plan_.epoch = opening.lease.epoch;
+  if (!log_mark_.empty()) keeper_.mark_log(log_mark_ + "; another keeper, and what was printed meanwhile is missing");
 }
 
 void Journal::tend() {
@@ -102,6 +106,11 @@ void Journal::keep_log(std::string_view bytes) {
   keeper_.keep_log(bytes);
 }
 
+void Journal::mark_log(const std::string& what) {
+  log_mark_ = what;
+  keeper_.mark_log(what);
+}
+
 base::TimePoint Journal::lawful_until() {
   if (plan_.epoch == 0) return base::kForever;  // none is held, so none can be lost
   keeper_.listen();
@@ -116,6 +125,7 @@ bool Journal::lease_lost() {
 
 std::optional<policy::Decision> Journal::recover() {
   plan_.epoch = 0;  // it may be somebody else's by now
+  plan_.remembered = memory_;
   const Opening opening = keeper_.open(waiter_, plan_, kLedgerDeadline);
   if (opening.result == Opening::Result::kLeasedElsewhere && patience_.exhausted(opening.lease, base::Clock::now()))
     plan_.silent = opening.lease;

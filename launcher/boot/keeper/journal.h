@@ -28,6 +28,8 @@ class Journal {
 
   // The training's output, to be kept. Never waits but for a keeper that has to be started anew.
   void keep_log(std::string_view bytes);
+  // What the output is of that comes from here on.
+  void mark_log(const std::string& what);
 
   // A keeper that somebody killed is replaced, a bounded number of times in a boot, and not at every turn: a disk that
   // hangs takes the whole deadline to be given up, and the training's output waits for that long.
@@ -64,6 +66,7 @@ class Journal {
   policy::History history_;
   ledger::Memory memory_;
   int keepers_left_ = 10;
+  std::string log_mark_;
   std::optional<ledger::Record> unwritten_end_;  // the run finished while nothing could be written
 };
 

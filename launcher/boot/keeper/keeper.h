@@ -37,6 +37,7 @@ struct KeeperPlan {
   lease::Terms terms;
   std::optional<lease::Sight> silent;  // this one, as it was seen, has not beaten for long enough
   std::uint64_t epoch = 0;             // not 0: goes on with what this launcher claimed before
+  ledger::Memory remembered;           // by a launcher whose run's state may have been deleted meanwhile
   const base::Redactor* redactor = nullptr;
 };
 

@@ -13,6 +13,7 @@
 #include "launcher/base/files.h"
 #include "launcher/base/time.h"
 #include "launcher/boot/keeper/keeper.h"
+#include "launcher/boot/keeper/say.h"
 #include "launcher/training/kept_log.h"
 
 namespace boot {
@@ -40,6 +41,7 @@ class Process {
   lease::Holder self() const;
   bool serve(const Frame& frame);
   std::string append(std::string_view bytes);
+  bool is_shut_out();
   void look_for_resume();
   bool read_more();
   bool keep_time();
@@ -47,6 +49,7 @@ class Process {
   int milliseconds_to_next() const;
   void answer(FrameKind kind, std::string_view payload);
   std::string path(const char* name) const { return (plan_.folder / name).string(); }
+  std::string lock_name() const;
 
   base::UniqueFd socket_;
   const KeeperPlan& plan_;
@@ -72,12 +75,16 @@ static std::string with_rank(const char* name, int rank) {
   return rank == 0 ? name : fmt::format("{}-{}", name, rank);
 }
 
+std::string Process::lock_name() const {
+  return with_rank("lease", plan_.rank) + ".lock";
+}
+
 lease::Holder Process::self() const {
   return {plan_.identity.pod, plan_.identity.host, plan_.identity.boot, base::wall_clock_seconds()};
 }
 
 bool Process::lock(Opening& opening) {
-  const std::string file = path((with_rank("lease", plan_.rank) + ".lock").c_str());
+  const std::string file = path(lock_name().c_str());
   lock_.reset(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!lock_.valid()) {
     opening.error = base::system_error(errno, "open the lease", file);
@@ -120,6 +127,9 @@ bool Process::take_lease(Opening& opening) {
   } else {
     const fs::path folder = plan_.folder / with_rank("lease", plan_.rank);
     auto tenure = lease::Tenure::go_on(folder, plan_.epoch, self(), plan_.terms);
+    // Where the lock is the truth, a lease that somebody has deleted is taken anew.
+    const bool deleted = !tenure && tenure.error().code == base::ErrorCode::kNotFound;
+    if (deleted && !plan_.shared_disk && locked_ == lease::Lock::kHad) return claim(opening);
     if (!tenure) {
       opening.error = tenure.error();
       if (tenure.error().code != base::ErrorCode::kBusy) return false;
@@ -170,6 +180,7 @@ Opening Process::open() {
   const ledger::Ledger::Redact redact = [this](std::string_view text) { return plan_.redactor->redact(text); };
   const auto file = plan_.folder / "ledger.jsonl";
   auto opened = ledger::Ledger::open(file, redact);
+  if (opened) opened->go_on_from(plan_.remembered);
   // A ledger without one readable record is moved aside only when somebody said resume.
   if (!opened && opened.error().code == base::ErrorCode::kDamaged && ::unlink(path("resume").c_str()) == 0) {
     opened = ledger::Ledger::start_anew(file, redact);
@@ -188,8 +199,19 @@ Opening Process::open() {
 std::string Process::append(std::string_view bytes) {
   const auto record = record_from_bytes(bytes);
   if (!record) return "the record could not be read";
+  const std::size_t noted = ledger_->notes().size();
   const auto appended = ledger_->append(*record);
+  for (std::size_t i = noted; i < ledger_->notes().size(); ++i) say("{}", ledger_->notes()[i]);
   return appended ? std::string() : appended.error().message();
+}
+
+// A lock file that somebody has deleted keeps nobody out, so it is made again. True: another launcher was faster.
+bool Process::is_shut_out() {
+  if (::access(path(lock_name().c_str()).c_str(), F_OK) == 0 || errno != ENOENT) return false;
+  Opening opening;
+  if (!lock(opening) || locked_ != lease::Lock::kDenied) return false;
+  answer(FrameKind::kFenced, "the run's state was deleted, and another process on this host has it now");
+  return true;
 }
 
 void Process::look_for_resume() {
@@ -253,7 +275,7 @@ bool Process::serve(const Frame& frame) {
   switch (frame.kind) {
     case FrameKind::kAppend:
       answer(FrameKind::kAppended, append(frame.payload));
-      return true;
+      return !is_shut_out();
     case FrameKind::kWatch:
       watching_ = true;
       next_look_ = base::Clock::now();

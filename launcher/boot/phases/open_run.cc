@@ -93,6 +93,7 @@ static KeeperPlan plan_for(const Boot& boot) {
   plan.identity = boot.identity;
   plan.shared_disk = is_shared(boot, boot.state);
   plan.terms = lease_terms(boot);
+  plan.remembered = boot.journal.memory();
   plan.redactor = &boot.redactor;
   return plan;
 }

@@ -24,7 +24,7 @@ static policy::Decision step_failed(Boot& boot, const std::string& step, policy:
 // Nothing when the step succeeded.
 static std::optional<policy::Decision> run_step(Boot& boot, const std::string& step) {
   say_phase("setup", "{}", step);
-  boot.journal.keeper().mark_log("setup: " + step);
+  boot.journal.mark_log("setup: " + step);
   training::RootError error;
   training::Supervision supervision;
   supervision.program.arguments = {"/bin/sh", "-c", step};

@@ -91,6 +91,10 @@ training::Supervision Attempt::plan() {
     boot_.notifier.start(notification(boot_, Event::kPreempted), boot_);
     boot_.journal.observe(policy::Preempted{}, {.phase = "training"});
   };
+  supervision.on_pause = [](int signal, pid_t group) {
+    say_phase("training", "it was stopped by signal {} and does nothing until somebody continues it: kill -CONT -{}",
+              signal, group);
+  };
   supervision.still_alive = [this] { return saved_something(); };
   return supervision;
 }
@@ -254,8 +258,8 @@ policy::Decision Attempt::run() {
       boot_.journal.observe(policy::AttemptBegan{}, {.phase = "training", .commit = boot_.commit});
   if (!std::holds_alternative<policy::Run>(decision)) return decision;
   say_phase("training", "attempt {}: {}", boot_.journal.memory().attempts, fmt::join(training_command(boot_), " "));
-  boot_.journal.keeper().mark_log(fmt::format("attempt {}, {:%Y-%m-%d %H:%M:%S} UTC", boot_.journal.memory().attempts,
-                                              fmt::gmtime(std::time(nullptr))));
+  boot_.journal.mark_log(fmt::format("attempt {}, {:%Y-%m-%d %H:%M:%S} UTC", boot_.journal.memory().attempts,
+                                     fmt::gmtime(std::time(nullptr))));
   pod::give_back_own_code(boot_.disks);
   const long kills_before = training::out_of_memory_kills();
   const auto ended = training::supervise(boot_.waiter, plan());
