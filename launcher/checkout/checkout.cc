@@ -348,7 +348,13 @@ class BringUp {
     count_against_upstream(*head);
     Scene quick = workshop_.scene;
     quick.depth = Depth::kQuick;
-    outcome_.local_changes = compare_work_tree(quick).has_local_changes();
+    const WorkTreeState files = compare_work_tree(quick);
+    outcome_.local_changes = files.has_local_changes();
+    if (!files.pointers.empty()) {
+      workshop_.warn(
+          fmt::format("{} files are pointers of Git LFS, {} among them: `git lfs pull` brings their contents.",
+                      files.pointers.size(), files.pointers.front()));
+    }
     outcome_.repaired = repaired_;
     outcome_.surveyed_deep = workshop_.scene.deep();
     outcome_.done = workshop_.done;

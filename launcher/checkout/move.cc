@@ -23,6 +23,7 @@
 #include <sstream>
 
 #include "base/unique_fd.h"
+#include "launcher/checkout/git/filters.h"
 #include "launcher/checkout/git/index_file.h"
 #include "launcher/checkout/git/object_files.h"
 #include "launcher/checkout/treatment/treatment.h"
@@ -71,6 +72,8 @@ class Mover {
     MoveResult result;
     result.impossible = find_impossible_name();
     if (!result.impossible.empty()) return result;
+    if (collisions != Collisions::kSkip) result.out_of_hand = find_out_of_hand();
+    if (!result.out_of_hand.empty()) return result;
     if (collisions != Collisions::kOverwrite) result.collisions = find_collisions();
     if (!result.collisions.empty() && collisions == Collisions::kRefuse) return result;
     for (const auto& step : {&Mover::stage, &Mover::note, &Mover::place, &Mover::update_index, &Mover::move_references,
@@ -182,6 +185,16 @@ class Mover {
       return dropped != changes_.end() && !dropped->after && file_is(dropped->path, dropped->before);
     }
     return true;
+  }
+
+  std::vector<std::string> find_out_of_hand() {
+    Filters filters(repository_.get());
+    std::vector<std::string> paths;
+    for (const Change& change : changes_) {
+      if (file_is(change.path, change.before) || file_is(change.path, change.after)) continue;
+      if (is_out_of_hand(filters, workshop_.scene.work_tree, change.path)) paths.push_back(change.path);
+    }
+    return paths;
   }
 
   std::vector<std::string> find_collisions() {

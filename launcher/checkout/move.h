@@ -18,7 +18,9 @@ struct Move {
 struct MoveResult {
   bool moved = false;
   std::vector<std::string> collisions;  // paths with local changes in the way; then nothing was touched
-  std::string impossible;               // a name of the new commit's that cannot be here, and why; as before
+  // The same for files that git passes through a program: only it could write them. Never written over.
+  std::vector<std::string> out_of_hand;
+  std::string impossible;  // a name of the new commit's that cannot be here, and why; as before
 };
 
 enum class Collisions { kRefuse, kOverwrite, kSkip };

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "launcher/checkout/git/conversation_folder.h"
+#include "launcher/checkout/git/filters.h"
 #include "launcher/checkout/move.h"
 #include "launcher/checkout/update_decision.h"
 
@@ -138,6 +139,13 @@ base::Result<void> act(Workshop& workshop, const Request& request, const Situati
                               moved->impossible));
     return {};
   }
+  if (!moved->moved && !moved->out_of_hand.empty()) {
+    workshop.warn(fmt::format(
+        "The update to {} changes what git passes through a program (Git LFS or the like), which only git can do: {}. "
+        "The checkout stays as it is until you `git pull` there.",
+        hex_of(move.to).substr(0, 12), list_some(moved->out_of_hand)));
+    return {};
+  }
   if (!moved->moved) {
     workshop.warn(fmt::format("Local changes are in the way of the update to {}: {}. The checkout stays as it is.",
                               hex_of(move.to).substr(0, 12), list_some(moved->collisions)));
@@ -168,6 +176,29 @@ base::Result<void> take_links_out_of_the_way(const Workshop& workshop) {
   return {};
 }
 
+// Back to HEAD, but for files that git passes through a program: libgit2 cannot compare them, and would write the
+// pointer of Git LFS over its contents.
+int check_out_head(git_repository* repository, const fs::path& work_tree) {
+  git_index* opened = nullptr;
+  int code = git_repository_index(&opened, repository);
+  const Index index(opened);
+  if (code < 0) return code;
+  Filters filters(repository);
+  std::vector<char*> in_hand;
+  const std::size_t count = git_index_entrycount(index.get());
+  for (std::size_t i = 0; i < count; ++i) {
+    const char* path = git_index_get_byindex(index.get(), i)->path;
+    if (!is_out_of_hand(filters, work_tree, path)) in_hand.push_back(const_cast<char*>(path));
+  }
+  git_checkout_options options = GIT_CHECKOUT_OPTIONS_INIT;
+  options.checkout_strategy = GIT_CHECKOUT_FORCE;
+  if (in_hand.size() < count) {
+    options.checkout_strategy |= GIT_CHECKOUT_DISABLE_PATHSPEC_MATCH;
+    options.paths = {in_hand.data(), in_hand.size()};
+  }
+  return git_checkout_head(repository, &options);
+}
+
 // What differs from HEAD without being in anybody's way, when it was to be set aside.
 base::Result<void> set_the_rest_aside(Workshop& workshop) {
   const auto rescued = rescue_work_tree(workshop);
@@ -176,9 +207,7 @@ base::Result<void> set_the_rest_aside(Workshop& workshop) {
   if (auto taken = take_links_out_of_the_way(workshop); !taken) return taken;
   auto repository = open_repository(workshop.scene.git_folder, workshop.scene.work_tree);
   if (!repository) return base::fail(repository.error());
-  git_checkout_options options = GIT_CHECKOUT_OPTIONS_INIT;
-  options.checkout_strategy = GIT_CHECKOUT_FORCE;
-  const int code = git_checkout_head(repository->get(), &options);
+  const int code = check_out_head(repository->get(), workshop.scene.work_tree);
   if (code < 0) return base::fail(library_error(code, "set local changes aside in", workshop.scene.work_tree));
   workshop.did(fmt::format("Set local changes aside in {}.", **rescued));
   return sync_file_system(workshop.scene.work_tree);
@@ -256,6 +285,21 @@ static std::uint64_t bytes_to_rescue(git_repository* repository, const fs::path&
   return bytes;
 }
 
+namespace {
+
+struct InHand {
+  Filters filters;
+  const fs::path& work_tree;
+};
+
+// For git_index_add_all: what is out of hand is written over by nothing, and so need not be rescued.
+int leave_out_of_hand(const char* path, const char*, void* payload) {
+  auto* in_hand = static_cast<InHand*>(payload);
+  return is_out_of_hand(in_hand->filters, in_hand->work_tree, path) ? 1 : 0;
+}
+
+}  // namespace
+
 base::Result<std::optional<std::string>> rescue_work_tree(Workshop& workshop) {
   auto repository = open_repository(workshop.scene.git_folder, workshop.scene.work_tree);
   if (!repository) return base::fail(repository.error());
@@ -278,7 +322,8 @@ base::Result<std::optional<std::string>> rescue_work_tree(Workshop& workshop) {
   if (code == 0) code = git_repository_index(&previous, handle);
   const Index users(previous);
   if (code == 0) code = git_repository_set_index(handle, index.get());
-  if (code == 0) code = git_index_add_all(index.get(), nullptr, GIT_INDEX_ADD_DEFAULT, nullptr, nullptr);
+  InHand in_hand{Filters(handle), workshop.scene.work_tree};
+  if (code == 0) code = git_index_add_all(index.get(), nullptr, GIT_INDEX_ADD_DEFAULT, leave_out_of_hand, &in_hand);
   git_oid state;
   if (code == 0) code = git_index_write_tree_to(&state, index.get(), handle);
   if (code < 0) return base::fail(library_error(code, "rescue the local changes of", workshop.scene.work_tree));

@@ -45,11 +45,6 @@ void survey_features(const Scene& scene, Findings& findings) {
   if (is_file(scene.git_folder / "shallow") && !contents_of(scene.git_folder / "shallow").value_or("").empty()) {
     findings.push_back(make_finding(kShallow, ".git/shallow", "The history is cut off."));
   }
-  const std::string attributes = contents_of(scene.work_tree / ".gitattributes").value_or("");
-  if (attributes.find("filter=lfs") != std::string::npos) {
-    findings.push_back(
-        make_finding(kLfsPointers, ".gitattributes", "Large files are kept in Git LFS, which is not fetched."));
-  }
   const auto look = look_at(scene);
   if (!look->config) return;
   const ConfigFile& config = *look->config;

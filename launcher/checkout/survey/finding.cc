@@ -80,6 +80,7 @@ constexpr auto kDescriptions = std::to_array<Description>({
     {kFileDamaged, "file-damaged", "training reads damaged code",
      "restore it from the index, keep the old in quarantine"},
     {kFileMissing, "file-missing", "training misses a file", "restore it"},
+    {kFilteredFileLost, "filtered-file-lost", "training reads damaged data", ""},
     {kLocalChanges, "local-changes", "", ""},
     {kSubmodules, "submodules", "", ""},
     {kLfsPointers, "lfs-pointers", "training reads a pointer for a large file", ""},

@@ -73,9 +73,10 @@ enum class FindingKind {
   kOperationDamaged,     // its files make no sense
   kUpdateInterrupted,    // our own update was cut off
   // The work tree
-  kFileZeroed,   // contents are NUL bytes while the index believes the file unchanged
-  kFileDamaged,  // contents differ while the index believes the file unchanged
-  kFileMissing,  // tracked and not there, after the .git was lost
+  kFileZeroed,        // contents are NUL bytes while the index believes the file unchanged
+  kFileDamaged,       // contents differ while the index believes the file unchanged
+  kFileMissing,       // tracked and not there, after the .git was lost
+  kFilteredFileLost,  // zeroed or damaged, and git makes it by a program that is not started here
   kLocalChanges,
   // Features to report and leave alone
   kSubmodules,

@@ -9,6 +9,7 @@
 
 #include "base/unique_fd.h"
 #include "launcher/checkout/git/files.h"
+#include "launcher/checkout/git/filters.h"
 #include "launcher/checkout/objects/parallel.h"
 #include "launcher/checkout/survey/shared_look.h"
 
@@ -25,6 +26,10 @@ bool times_fit(const IndexEntry& entry, const struct stat& found) {
          (entry.modified_nanoseconds == 0 || found.st_mtim.tv_nsec == 0 ||
           entry.modified_nanoseconds == static_cast<std::uint32_t>(found.st_mtim.tv_nsec)) &&
          entry.size == static_cast<std::uint32_t>(found.st_size);
+}
+
+bool is_attributes_file(const IndexEntry& entry) {
+  return entry.path == ".gitattributes" || entry.path.ends_with("/.gitattributes");
 }
 
 // Nobody wrote to the file since the index was made. The time of the inode's last change and its number are not asked:
@@ -52,6 +57,34 @@ bool filtered_hash_fits(git_repository* repository, const IndexEntry& entry) {
          git_oid_equal(&id, &entry.id) != 0;
 }
 
+// As git passes them through a program, these files' own bytes say nothing.
+FileState judge_filtered(Filters::Verdict verdict, FileState seen) {
+  if (verdict == Filters::Verdict::kFits) return FileState::kUnchanged;
+  if (seen == FileState::kDamaged && verdict == Filters::Verdict::kUnknown) return FileState::kUnchanged;
+  return seen == FileState::kChanged ? FileState::kChanged : FileState::kLost;
+}
+
+bool speaks_of_lfs(const fs::path& attributes) {
+  return contents_of(attributes).value_or("").find("filter=lfs") != std::string::npos;
+}
+
+// What the index says of sizes is asked first: a pointer is small.
+std::vector<std::string> find_pointers(const Scene& scene, const SharedLook& look) {
+  constexpr std::uint32_t kPointerBytesMax = 1024;
+  std::vector<std::string> pointers;
+  bool any = speaks_of_lfs(scene.git_folder / "info" / "attributes");
+  for (const IndexEntry& entry : look.index->entries) {
+    any = any || (is_attributes_file(entry) && speaks_of_lfs(scene.work_tree / entry.path));
+  }
+  if (!any) return pointers;
+  for (const IndexEntry& entry : look.index->entries) {
+    if (entry.size == 0 || entry.size >= kPointerBytesMax || entry.skipped) continue;
+    const auto contents = contents_of(scene.work_tree / entry.path);
+    if (contents && parse_lfs_pointer(*contents)) pointers.push_back(entry.path);
+  }
+  return pointers;
+}
+
 FileState compare(const Scene& scene, int work_tree, const IndexEntry& entry, const struct stat& index) {
   std::optional<struct stat> found(std::in_place);
   if (::fstatat(work_tree, entry.path.c_str(), &*found, AT_SYMLINK_NOFOLLOW) != 0) return FileState::kDeleted;
@@ -68,8 +101,7 @@ FileState compare(const Scene& scene, int work_tree, const IndexEntry& entry, co
 bool may_filter_files(const Scene& scene, const SharedLook& look) {
   if (!look.config || look.config->value("core.autocrlf") || look.config->value("core.eol")) return true;
   if (is_file(scene.git_folder / "info" / "attributes")) return true;
-  return std::any_of(look.index->entries.begin(), look.index->entries.end(),
-                     [](const IndexEntry& entry) { return entry.path.ends_with(".gitattributes"); });
+  return std::any_of(look.index->entries.begin(), look.index->entries.end(), is_attributes_file);
 }
 
 bool index_differs_from_head(const SharedLook& look) {
@@ -107,18 +139,28 @@ WorkTreeState compare_work_tree(const Scene& scene) {
     if (!entry.is_submodule() && !entry.skipped) states[i] = compare(scene, work_tree.get(), entry, *look->index_stat);
   });
   const bool may_filter = may_filter_files(scene, *look);
-  // End-of-line conversion is libgit2's business, and a repository handle belongs to one thread.
+  // End-of-line conversion and attributes are libgit2's business, and a repository handle belongs to one thread.
   Repository repository;
+  std::optional<Filters> filters;
   for (std::size_t i = 0; i < states.size(); ++i) {
     if (states[i] == FileState::kUnchanged) continue;
     const IndexEntry& entry = index->entries[i];
-    if (states[i] == FileState::kDamaged || (may_filter && states[i] == FileState::kChanged)) {
-      if (!repository) repository = open_repository(scene.git_folder, scene.work_tree).value_or(nullptr);
-      const auto found = stat_of(scene.work_tree / entry.path);
-      if (found && form_fits(entry, *found) && filtered_hash_fits(repository.get(), entry)) continue;
+    FileState seen = states[i];
+    const bool is_sure = seen == FileState::kDeleted || (seen == FileState::kChanged && !may_filter);
+    if (!is_sure && !repository) {
+      repository = open_repository(scene.git_folder, scene.work_tree).value_or(nullptr);
+      if (repository) filters.emplace(repository.get());
     }
-    state.files.push_back({entry.path, states[i]});
+    if (!is_sure && repository) {
+      const fs::path path = scene.work_tree / entry.path;
+      const auto found = stat_of(path);
+      const bool fits = found && form_fits(entry, *found);
+      if (fits && seen != FileState::kZeroed && filtered_hash_fits(repository.get(), entry)) continue;
+      if (fits && filters->apply_to(entry.path)) seen = judge_filtered(filters->compare(path, entry.id), seen);
+    }
+    if (seen != FileState::kUnchanged) state.files.push_back({entry.path, seen});
   }
+  state.pointers = find_pointers(scene, *look);
   state.staged_changes = index_differs_from_head(*look);
   return state;
 }
@@ -136,12 +178,24 @@ void survey_work_tree(const Scene& scene, Findings& findings) {
         findings.push_back(make_finding(kFileDamaged, file.path, "Its contents differ, and its size and times do not.",
                                         Confidence::kLikely));
         break;
+      case FileState::kLost:
+        findings.push_back(make_finding(
+            kFilteredFileLost, file.path,
+            fmt::format("Its contents are lost, and git passes them through a program (Git LFS or the like). Move it "
+                        "away, then: git checkout -- {}",
+                        file.path)));
+        break;
       case FileState::kDeleted:
         ++deleted;
         break;
       default:
         ++changed;
     }
+  }
+  if (!state.pointers.empty()) {
+    findings.push_back(make_finding(
+        kLfsPointers, state.pointers.front(),
+        fmt::format("{} files are pointers of Git LFS: `git lfs pull` brings their contents.", state.pointers.size())));
   }
   if (changed + deleted == 0 && !state.staged_changes) return;
   findings.push_back(make_finding(

@@ -15,6 +15,7 @@ enum class FileState {
   kDeleted,
   kZeroed,   // nothing but NUL bytes where the index has contents
   kDamaged,  // differs although git would believe it unchanged
+  kLost,     // zeroed or damaged, and only a program that git starts could make it again
 };
 
 struct WorkTreeState {
@@ -22,8 +23,9 @@ struct WorkTreeState {
     std::string path;
     FileState state;
   };
-  std::vector<File> files;      // all that are not unchanged
-  bool staged_changes = false;  // the index differs from HEAD
+  std::vector<File> files;            // all that are not unchanged
+  std::vector<std::string> pointers;  // files that hold a pointer of Git LFS for their contents
+  bool staged_changes = false;        // the index differs from HEAD
   bool readable = true;
 
   bool has_local_changes() const;
