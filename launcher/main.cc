@@ -194,6 +194,7 @@ int main(int count, char** arguments) {
     config::Invocation unclear;
     const bool boots = words.empty() || words[0].starts_with("-") || words[0] == "run";
     if (!boots) unclear.command = config::Command::kCheck;
+    unclear.config.on_failure = config::on_failure_of(words, environment);
     const Ended ended = invocation ? dispatch(*invocation, words, environment, lasting)
                                    : refuse(invocation.error(), unclear, words, environment, lasting);
     if (ended) return *ended;

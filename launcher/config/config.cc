@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "launcher/base/files.h"
 #include "launcher/base/hash.h"
 #include "launcher/config/duration.h"
@@ -45,6 +47,18 @@ static std::string file_of(const CommandLine& line, const Environment& environme
 std::string file_of(const std::vector<std::string>& arguments, const Environment& environment) {
   const auto line = read_command_line(arguments);
   return line ? file_of(*line, environment) : "";
+}
+
+OnEnd on_failure_of(const std::vector<std::string>& arguments, const Environment& environment) {
+  const std::string flag = "--on-failure";
+  const auto variable = environment.find("PODLAUNCH_ON_FAILURE");
+  std::string value = variable == environment.end() ? "" : variable->second;
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  for (auto word = arguments.begin(); word != end; ++word) {
+    if (*word == flag && word + 1 != end) value = *(word + 1);
+    if (word->starts_with(flag + "=")) value = word->substr(flag.size() + 1);
+  }
+  return value == "exit" ? OnEnd::kExit : OnEnd::kHold;
 }
 
 Result<Invocation> understand(const std::vector<std::string>& arguments, const Environment& environment,

@@ -107,6 +107,9 @@ base::Result<Invocation> understand(const std::vector<std::string>& arguments, c
 // The file that they name, by --config or PODLAUNCH_CONFIG; empty: none.
 std::string file_of(const std::vector<std::string>& arguments, const Environment& environment);
 
+// --on-failure, as far as flags and variables say it that cannot be understood as a whole.
+OnEnd on_failure_of(const std::vector<std::string>& arguments, const Environment& environment);
+
 // Does what is understood suffice for a run? Refuses what could do harm: a URL that carries a password, a ref that
 // looks like an option, a checkout that is the root or home folder, missing or placeholder secrets.
 base::Result<void> validate(const Config& config, const Environment& environment);

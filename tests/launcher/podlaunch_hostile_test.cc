@@ -150,4 +150,17 @@ TEST_F(Hostile, HundredsOfDaemonsThatIgnoreEverySignalEndWithTheirStep) {
   EXPECT_THAT(first.launcher().log(), testing::ContainsRegex("left: [1-9]\\."));
 }
 
+// A scheduler that owns the retries would wait for ever for a job that nobody can mend from outside.
+TEST_F(Hostile, ConfigurationThatCannotBeUnderstoodIsLeftWhereSomebodyElseOwnsTheRetries) {
+  const std::vector<Words> asked = {{"--on-failure", "exit", "--chekout", "/x"}, {"--on-failure=exit", "--repo"}};
+  for (const Words& words : asked) {
+    FirstProcess first(words, folder_ / "log");
+    EXPECT_EQ(first.launcher().status(), 2) << first.launcher().log();
+  }
+  FirstProcess first({"--chekout", "/x"}, folder_ / "log", {"env", "PODLAUNCH_ON_FAILURE=exit"});
+  EXPECT_EQ(first.launcher().status(), 2) << first.launcher().log();
+  FirstProcess holds({"--chekout", "/x", "--", "train", "--on-failure", "exit"}, folder_ / "log");
+  EXPECT_TRUE(holds.launcher().says("staying alive")) << holds.launcher().log();
+}
+
 }  // namespace
