@@ -95,16 +95,19 @@ static std::string state_of(pid_t process) {
   return line->substr(name_end + 2);
 }
 
+static pid_t parent_in(const std::string& state) {
+  return state.empty() ? 0 : static_cast<pid_t>(std::atoi(state.c_str() + 2));
+}
+
 pid_t parent_of(pid_t process) {
-  const std::string state = state_of(process);
-  if (state.empty() || state.front() == 'Z') return 0;
-  return static_cast<pid_t>(std::atoi(state.c_str() + 2));
+  return parent_in(state_of(process));
 }
 
 bool sits_in_kernel(pid_t process) {
   return state_of(process).starts_with('D');
 }
 
+// Those that have ended are nobody's.
 static std::multimap<pid_t, pid_t> children_by_parent() {
   std::multimap<pid_t, pid_t> children;
   DIR* folder = ::opendir("/proc");
@@ -112,7 +115,8 @@ static std::multimap<pid_t, pid_t> children_by_parent() {
   while (const dirent* entry = ::readdir(folder)) {
     if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
     const pid_t process = std::atoi(entry->d_name);
-    const pid_t parent = parent_of(process);
+    const std::string state = state_of(process);
+    const pid_t parent = state.starts_with('Z') ? 0 : parent_in(state);
     if (parent > 0) children.emplace(parent, process);
   }
   ::closedir(folder);

@@ -35,7 +35,7 @@ Result<pid_t> spawn(const Program& program, Waiter& waiter);
 void end_descendants(Waiter& waiter, const std::vector<pid_t>& spared, Milliseconds grace,
                      Milliseconds after_kill = Seconds(2));
 
-// 0 when it has ended or cannot be seen.
+// Also of one that has ended and whose end nobody has asked for. 0 when there is none, or it cannot be seen.
 pid_t parent_of(pid_t process);
 
 // It waits in the kernel and takes no signal, as for a disk that does not answer.

@@ -22,11 +22,14 @@ static bool asks_to_stop(int signal) {
   return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT || signal == SIGHUP;
 }
 
-// The sender of a signal is 0 when it is outside our PID namespace: the platform.
+// The sender of a signal is 0 when it is outside our PID namespace: the platform. A sender inside it that has gone
+// since
+// (`kill 1` ends at once) was started by us, one way or another, where we are the first process.
 static bool is_below_us(pid_t sender) {
   constexpr int kDepthMax = 100;
   const pid_t us = ::getpid();
-  if (sender == us) return false;
+  if (sender == 0 || sender == us) return false;
+  if (us == 1 && ::kill(sender, 0) != 0 && errno == ESRCH) return true;
   for (int depth = 0; sender > 1 && depth < kDepthMax; ++depth) {
     sender = parent_of(sender);
     if (sender == us) return true;

@@ -87,6 +87,15 @@ TEST_F(Hostile, TrainingThatStopsAllAndItselfIsToldOfAndMaySave) {
   EXPECT_TRUE(is_recorded("attempt-stopped"));
 }
 
+// The flood keeps podlaunch from looking at the signal before its sender has ended.
+TEST_F(Hostile, TrainingThatTellsTheFirstProcessToEndIsNotThePlatform) {
+  FirstProcess first(
+      train("yes | head -c 20M & for i in $(seq 60); do env kill -TERM 1; done; wait; echo; echo step 8"),
+      folder_ / "log");
+  EXPECT_EQ(first.launcher().status(), 0);
+  EXPECT_EQ(status()["best_step"], 8);
+}
+
 TEST_F(Hostile, RunThatDeletesItsStateAndCheckoutStaysFinished) {
   const std::string script = "rm -rf " + state() + " \"$PWD\"; kill -9 -1; echo step 5";
   {
