@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +12,28 @@
 
 namespace checkout {
 namespace {
+
+class SurveyOfAWorkTree : public testing::TestWithParam<Depth> {};
+
+// Whatever lies where a tracked file was, is a local change, and nobody waits for its other end.
+TEST_P(SurveyOfAWorkTree, TakesAPipeFolderOrLinkInAFilesPlaceForALocalChange) {
+  const World world;
+  must_bring_up(world.request());
+  const fs::path file = world.path / "train.py";
+  const std::vector<std::function<void()>> puts = {[&] { ASSERT_EQ(::mkfifo(file.c_str(), 0644), 0); },
+                                                   [&] { fs::create_directory(file); },
+                                                   [&] { fs::create_symlink("README.md", file); }};
+  for (const auto& put : puts) {
+    fs::remove_all(file);
+    put();
+    const auto survey = checkout::survey(world.path, GetParam());
+    ASSERT_TRUE(survey.has_value()) << survey.error().message();
+    EXPECT_TRUE(survey->sound()) << to_json(*survey);
+    EXPECT_TRUE(survey->has(FindingKind::kLocalChanges)) << to_json(*survey);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, SurveyOfAWorkTree, testing::Values(Depth::kQuick, Depth::kDeep));
 
 double processor_seconds() {
   struct rusage usage {};

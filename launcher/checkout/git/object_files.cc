@@ -152,21 +152,14 @@ std::optional<git_oid> link_blob_id(int folder, const char* path) {
   return hash.finish();
 }
 
-}  // namespace
-
-std::optional<git_oid> raw_blob_id(int folder, const char* path, const struct stat& found) {
-  if (S_ISLNK(found.st_mode)) return link_blob_id(folder, path);
-  if (!S_ISREG(found.st_mode)) return std::nullopt;
-  const base::UniqueFd fd(::openat(folder, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!fd.valid()) return std::nullopt;
-  const auto size = static_cast<std::size_t>(found.st_size);
+std::optional<git_oid> blob_id_of_open(int fd, std::size_t size) {
   Sha1 hash;
   const std::string header = fmt::format("blob {}", size);
   hash.add(header.c_str(), header.size() + 1);
   thread_local std::array<char, kChunkBytes> chunk;
   std::size_t total = 0;
   for (;;) {
-    const ssize_t got = ::read(fd.get(), chunk.data(), chunk.size());
+    const ssize_t got = ::read(fd, chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return std::nullopt;
     hash.add(chunk.data(), static_cast<std::size_t>(got));
@@ -176,6 +169,26 @@ std::optional<git_oid> raw_blob_id(int folder, const char* path, const struct st
   }
   if (total != size) return std::nullopt;
   return hash.finish();
+}
+
+}  // namespace
+
+std::optional<git_oid> raw_blob_id(int folder, const char* path, const struct stat& found) {
+  if (S_ISLNK(found.st_mode)) return link_blob_id(folder, path);
+  if (!S_ISREG(found.st_mode)) return std::nullopt;
+  const base::UniqueFd fd(::openat(folder, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd.valid()) return std::nullopt;
+  return blob_id_of_open(fd.get(), static_cast<std::size_t>(found.st_size));
+}
+
+std::optional<OpenedBlob> open_blob(int folder, const char* path) {
+  const base::UniqueFd fd(::openat(folder, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  OpenedBlob blob;
+  if (!fd.valid() || ::fstat(fd.get(), &blob.found) != 0 || !S_ISREG(blob.found.st_mode)) return std::nullopt;
+  const auto id = blob_id_of_open(fd.get(), static_cast<std::size_t>(blob.found.st_size));
+  if (!id) return std::nullopt;
+  blob.id = *id;
+  return blob;
 }
 
 std::optional<git_oid> raw_blob_id(const fs::path& path) {

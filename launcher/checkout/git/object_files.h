@@ -48,6 +48,13 @@ std::optional<git_oid> raw_blob_id(const std::filesystem::path& path);
 // The same for what `path` names from `folder`, where `found` was just seen.
 std::optional<git_oid> raw_blob_id(int folder, const char* path, const struct stat& found);
 
+struct OpenedBlob {
+  struct stat found;
+  git_oid id;
+};
+// Both at once, for a regular file; nullopt for anything else, and what cannot be read.
+std::optional<OpenedBlob> open_blob(int folder, const char* path);
+
 // Every object the database has a file or an index entry for, alternates included.
 IdSet all_object_ids(const std::filesystem::path& git_folder);
 

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <mutex>
 
 #include "launcher/checkout/objects/links.h"
@@ -34,11 +35,12 @@ struct Entry {
 
 class LinkCheck {
  public:
-  explicit LinkCheck(const Examination& examination) : examination_(examination) {}
+  // `objects`: of how many the links are asked; so many ids are worth remembering.
+  LinkCheck(const Examination& examination, std::size_t objects)
+      : examination_(examination), remembered_(std::min(kRememberedIds, std::bit_ceil(objects))) {}
 
   bool lands(const git_oid& id) {
-    if (remembered_.empty()) remembered_.resize(kRememberedIds);
-    git_oid& slot = remembered_[IdHash()(id) % kRememberedIds];
+    git_oid& slot = remembered_[IdHash()(id) % remembered_.size()];
     if (same_id(slot, id)) return true;
     const auto& packs = examination_.store.packs();
     const bool there =
@@ -93,7 +95,7 @@ void Examination::examine_loose(Examined& found) const {
       sound = loose_object_is_sound(file.path, *file.id);
       lands = false;  // not looked into: the walk tells
     } else if (const auto object = read_loose_object(file.path, *file.id)) {
-      if (object->type != GIT_OBJECT_BLOB && !LinkCheck(*this).all_land(*file.id, *object)) lands = false;
+      if (object->type != GIT_OBJECT_BLOB && !LinkCheck(*this, 1).all_land(*file.id, *object)) lands = false;
     } else {
       sound = false;
     }
@@ -113,7 +115,7 @@ void Examination::examine_packs(bool hash_all, Examined& found) const {
     std::atomic<bool> sound = true;
     in_parallel(stretches, [&](std::size_t stretch) {
       Decoder decoder;
-      LinkCheck links(*this);
+      LinkCheck links(*this, entries.size());
       const std::size_t end = std::min(entries.size(), (stretch + 1) * kStretchEntries);
       for (std::size_t i = stretch * kStretchEntries; i < end; ++i) {
         const Entry& entry = entries[i];

@@ -86,6 +86,11 @@ std::vector<std::string> find_pointers(const Scene& scene, const SharedLook& loo
 }
 
 FileState compare(const Scene& scene, int work_tree, const IndexEntry& entry, const struct stat& index) {
+  if (scene.deep() && !entry.is_link()) {
+    const auto blob = open_blob(work_tree, entry.path.c_str());
+    if (blob && same_id(blob->id, entry.id))
+      return form_fits(entry, blob->found) ? FileState::kUnchanged : FileState::kChanged;
+  }
   std::optional<struct stat> found(std::in_place);
   if (::fstatat(work_tree, entry.path.c_str(), &*found, AT_SYMLINK_NOFOLLOW) != 0) return FileState::kDeleted;
   if (!scene.deep() && form_fits(entry, *found) && times_fit(entry, *found)) return FileState::kUnchanged;
