@@ -6,7 +6,7 @@
 
 namespace boot {
 
-// At the latest so often is it written: while training, and while nothing goes on.
+// At the latest so often is it written: while training or setting up, and while nothing goes on.
 inline constexpr base::Seconds kRecordTimeEvery{600};
 inline constexpr base::Seconds kRecordIdleTimeEvery{3600};
 

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "launcher/base/helper.h"
 #include "launcher/boot/keeper/say.h"
+#include "launcher/boot/paid_time.h"
 #include "launcher/boot/phases/phases.h"
 #include "launcher/boot/phases/setup_stamps.h"
 #include "launcher/boot/waiting.h"
@@ -34,6 +35,11 @@ static std::optional<policy::Decision> run_step(Boot& boot, const std::string& s
   supervision.grace = grace_for_child(boot);
   supervision.on_output = [&](std::string_view bytes) { boot.journal.keep_log(bytes); };
   supervision.on_line = [&](std::string_view line) { error.see(line); };
+  supervision.on_tick = [&] {
+    // A budget that is spent is looked at before the training; what has begun is brought to its end.
+    if (unrecorded_time(boot) >= kRecordTimeEvery && !budget_is_spent(boot)) (void)record_time(boot);
+    return true;
+  };
   const long kills_before = training::out_of_memory_kills();
   const auto ended = training::supervise(boot.waiter, supervision);
   if (!ended && boot.waiter.stop_signal() != 0) return boot.journal.observe(policy::Preempted{});
