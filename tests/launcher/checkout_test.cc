@@ -129,6 +129,30 @@ TEST(Rescues, OfOneLineOfWorkAreOneReference) {
   }
 }
 
+TEST(Checkout, SameLocalChangesOnEachNewCommitGetOneRescueReference) {
+  const World world;
+  must_bring_up(world.request());
+  Request request = world.request();
+  request.local_changes = LocalChanges::kSetAside;
+  for (int i = 0; i < 4; ++i) {
+    world.commit_upstream("new.py", "print(" + std::to_string(i) + ")\n", "more");
+    write_file(world.path / "train.py", "print('mine')\n");
+    write_file(world.path / "notes/mine", "mine\n");
+    fs::remove(world.path / "README.md");
+    must_bring_up(request);
+    EXPECT_EQ(read_text(world.path / "train.py"), "print('step')\n");
+  }
+  std::istringstream names(rescues(world));
+  std::string name;
+  std::getline(names, name);
+  EXPECT_EQ(world.git("show " + name + ":train.py"), "print('mine')\n");
+  EXPECT_EQ(world.git("show " + name + ":notes/mine"), "mine\n");
+  EXPECT_FALSE(std::getline(names, name)) << name;
+  write_file(world.path / "train.py", "print('mine, too')\n");
+  must_bring_up(request);
+  EXPECT_EQ(World::must("git -C " + world.path.string() + " for-each-ref refs/podlaunch/rescue | wc -l"), "2\n");
+}
+
 TEST(Rescues, GoOnlyWhenAllTheyLeadToIsLedToByWhatTheUserKeeps) {
   World world;
   Request request = world.request();
@@ -147,15 +171,16 @@ TEST(Rescues, GoOnlyWhenAllTheyLeadToIsLedToByWhatTheUserKeeps) {
   request.deep = true;
   must_bring_up(request);
   EXPECT_EQ(rescues(world).find("known"), std::string::npos);
-  EXPECT_EQ(std::ranges::count(rescues(world), '\n'), 3) << all << rescues(world);
-  // The user takes the first over: the same files, on a branch.
+  // Of the local changes the second has both files.
+  EXPECT_EQ(std::ranges::count(rescues(world), '\n'), 2) << all << rescues(world);
+  // The user takes them over: the same files, on a branch.
   world.git("checkout -qb kept");
   write_file(world.path / "one.py", "print('one')\n");
   world.git("add -A");
   world.git("commit -qm one");
   world.git("checkout -q DL4Math");
   must_bring_up(request);
-  EXPECT_EQ(std::ranges::count(rescues(world), '\n'), 2) << rescues(world);
+  EXPECT_EQ(std::ranges::count(rescues(world), '\n'), 1) << rescues(world);
   EXPECT_NE(world.git("log --all --format= --name-only").find("two.py"), std::string::npos);
   EXPECT_NE(rescues(world).find("pushed"), std::string::npos);
 }
