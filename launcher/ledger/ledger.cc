@@ -356,27 +356,43 @@ base::Result<void> Ledger::begin_with(const std::string& line) {
 
 base::Result<void> Ledger::write_anew(const std::string& line) {
   auto begun = begin_with(line);
-  if (begun) notes_.push_back("The ledger was deleted or cut while it was in use; it was written anew.");
+  if (begun)
+    notes_.push_back(
+        "The ledger was deleted or cut while it was in use, and was written anew. For a run that begins afresh give "
+        "another --run.");
   return begun;
 }
 
-base::Result<void> Ledger::add(const std::string& line) {
+Ledger::Place Ledger::place() const {
   struct stat status {
   }, named{};
-  if (::fstat(file_.get(), &status) != 0) return base::fail(base::system_error(errno, "look at the ledger", path_));
+  if (::fstat(file_.get(), &status) != 0) return Place::kUnknown;
   const bool is_there = ::stat(path_.c_str(), &named) == 0 || errno != ENOENT;
+  if (is_there && status.st_nlink == 0 && status.st_ino != named.st_ino) return Place::kTaken;
   const auto size = static_cast<std::uint64_t>(status.st_size);
-  if (is_there && status.st_nlink == 0 && status.st_ino != named.st_ino)
+  if (!is_there || size < size_bytes_) return Place::kLost;
+  return size > size_bytes_ ? Place::kLonger : Place::kAsLeft;
+}
+
+base::Result<void> Ledger::add(const std::string& line) {
+  const Place found = place();
+  if (found == Place::kUnknown) return base::fail(base::system_error(errno, "look at the ledger", path_));
+  if (found == Place::kTaken)
     return base::fail(ledger_error(base::ErrorCode::kDamaged, path_, "somebody has put another file in its place",
                                    "Look for another podlaunch that keeps its runs there."));
-  if (!is_there || size < size_bytes_) return write_anew(line);
-  if (size > size_bytes_ && ::ftruncate(file_.get(), static_cast<off_t>(size_bytes_)) != 0)
+  if (found == Place::kLost) return write_anew(line);
+  if (found == Place::kLonger && ::ftruncate(file_.get(), static_cast<off_t>(size_bytes_)) != 0)
     return base::fail(base::system_error(errno, "cut half a record off the ledger", path_));
   if (!base::write_all(file_.get(), line) || ::fsync(file_.get()) != 0) {
     return base::fail(base::system_error(errno, "write to the ledger", path_));
   }
   size_bytes_ += line.size();
   return {};
+}
+
+void Ledger::tend() {
+  // What cannot be written now is tried again, at the latest with the next record.
+  if (size_bytes_ > 0 && place() == Place::kLost) (void)write_anew("");
 }
 
 void Ledger::go_on_from(const Memory& memory) {

@@ -86,6 +86,9 @@ class Ledger {
   const Memory& memory() const { return memory_; }
   const std::vector<std::string>& notes() const { return notes_; }
 
+  // Looks whether the file is still there, and writes it anew where it was deleted.
+  void tend();
+
   // Of a launcher that has lived on while the file was deleted. A ledger that has a record knows better.
   void go_on_from(const Memory& memory);
 
@@ -99,6 +102,10 @@ class Ledger {
  private:
   base::Result<void> begin_with(const std::string& line);
   base::Result<void> write_anew(const std::string& line);
+
+  // What has become of the file since the last record; kUnknown leaves the reason in errno.
+  enum class Place { kAsLeft, kLonger, kLost, kTaken, kUnknown };
+  Place place() const;
   base::Result<void> add(const std::string& line);
 
   std::filesystem::path path_;

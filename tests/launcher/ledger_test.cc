@@ -446,6 +446,12 @@ TEST_F(LedgerTest, FileThatIsDeletedOrCutWhileItIsOpenIsWrittenAnew) {
     EXPECT_THAT(ledger.notes().back(), HasSubstr("written anew"));
   }
   EXPECT_EQ(ledger.notes().size(), losses.size());
+  fs::remove_all(folder);
+  ledger.tend();
+  EXPECT_EQ(boots_read(), boots);
+  const std::string tended = content();
+  ledger.tend();
+  EXPECT_EQ(content(), tended);
 }
 
 TEST_F(LedgerTest, FileThatWasPutInItsPlaceIsLeftAlone) {

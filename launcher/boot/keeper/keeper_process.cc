@@ -41,6 +41,7 @@ class Process {
   lease::Holder self() const;
   bool serve(const Frame& frame);
   std::string append(std::string_view bytes);
+  void say_new_notes();
   bool is_shut_out();
   void look_for_resume();
   bool read_more();
@@ -57,6 +58,7 @@ class Process {
   lease::Lock locked_ = lease::Lock::kUnknown;
   std::optional<lease::Tenure> tenure_;
   std::optional<ledger::Ledger> ledger_;
+  std::size_t notes_said_ = 0;
   std::string incoming_;
   bool watching_ = false;
   base::TimePoint next_beat_ = base::kForever;
@@ -193,16 +195,20 @@ Opening Process::open() {
   opening.result = Opening::Result::kOpened;
   opening.memory = ledger_->memory();
   opening.notes = ledger_->notes();
+  notes_said_ = opening.notes.size();
   return opening;
 }
 
 std::string Process::append(std::string_view bytes) {
   const auto record = record_from_bytes(bytes);
   if (!record) return "the record could not be read";
-  const std::size_t noted = ledger_->notes().size();
   const auto appended = ledger_->append(*record);
-  for (std::size_t i = noted; i < ledger_->notes().size(); ++i) say("{}", ledger_->notes()[i]);
+  say_new_notes();
   return appended ? std::string() : appended.error().message();
+}
+
+void Process::say_new_notes() {
+  for (; notes_said_ < ledger_->notes().size(); ++notes_said_) say("{}", ledger_->notes()[notes_said_]);
 }
 
 // A lock file that somebody has deleted keeps nobody out, so it is made again. True: another launcher was faster.
@@ -227,11 +233,15 @@ int Process::milliseconds_to_next() const {
   return static_cast<int>(std::max<base::Milliseconds::rep>(0, left.count()));
 }
 
-// False when the lease is somebody else's.
+// False when the run is somebody else's.
 bool Process::keep_time() {
   const base::TimePoint now = base::Clock::now();
   if (now >= next_beat_ && !renew()) return false;
   if (watching_ && now >= next_look_) {
+    // Nobody finds a run to resume whose state was deleted.
+    ledger_->tend();
+    say_new_notes();
+    if (is_shut_out()) return false;
     look_for_resume();
     next_look_ = base::Clock::now() + kLookForResumeEvery;
   }
