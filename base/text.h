@@ -24,4 +24,7 @@ std::string sanitised(std::string_view text);
 // The same with spaces for the ends of lines and for tabs.
 std::string on_one_line(std::string_view text);
 
+// "1 boot", "2 boots".
+std::string counted(std::size_t count, std::string_view thing);
+
 }  // namespace base

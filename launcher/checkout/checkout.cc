@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "launcher/checkout/clone.h"
 #include "launcher/checkout/git/conversation_folder.h"
 #include "launcher/checkout/move.h"
@@ -351,9 +352,8 @@ class BringUp {
     const WorkTreeState files = compare_work_tree(quick);
     outcome_.local_changes = files.has_local_changes();
     if (!files.pointers.empty()) {
-      workshop_.warn(
-          fmt::format("{} files are pointers of Git LFS, {} among them: `git lfs pull` brings their contents.",
-                      files.pointers.size(), files.pointers.front()));
+      workshop_.warn(fmt::format("{} of Git LFS, {} first: `git lfs pull` brings the contents.",
+                                 base::counted(files.pointers.size(), "pointer"), files.pointers.front()));
     }
     outcome_.repaired = repaired_;
     outcome_.surveyed_deep = workshop_.scene.deep();

@@ -1,5 +1,6 @@
 #include <fmt/ranges.h>
 
+#include "base/text.h"
 #include "launcher/boot/phases/phases.h"
 #include "launcher/boot/phases/setup_stamps.h"
 #include "launcher/checkout/checkout.h"
@@ -18,8 +19,8 @@ static void explain_decision(const boot::Boot& boot, const ledger::Memory& memor
                                 .progress_found = false,
                                 .older_checkpoint = checkpoints.whole > 1};
   const policy::Decision decision = policy::decide(memory.history, began, boot::limits_of(boot.config));
-  print_line("decide       {} boots and {} attempts so far: a boot would {}", memory.boots, memory.attempts,
-             policy::name(decision));
+  print_line("decide       {} and {} so far: a boot would {}", base::counted(memory.boots, "boot"),
+             base::counted(memory.attempts, "attempt"), policy::name(decision));
   if (const auto* hold = std::get_if<policy::Hold>(&decision)) {
     print_line("             {} ({})", hold->cause, policy::name(hold->reason));
     print_line("             {}", hold->remedy);
@@ -69,7 +70,7 @@ static void explain_gpus(boot::Boot& boot, const ledger::Memory* memory) {
   print_line("gpus         {}", boot.gpu_verdict.text);
   for (const std::string& warning : boot.gpu_verdict.warnings) print_line("             warning: {}", warning);
   for (const auto& [uuid, faults] : need.faults) {
-    print_line("             {} has failed in {} boots of this run", uuid, faults);
+    print_line("             {} has failed in {} of this run", uuid, base::counted(faults, "boot"));
   }
   if (!boot.config.gpu_probe.empty()) print_line("             then, for each of them: {}", boot.config.gpu_probe);
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/text.h"
 #include "launcher/base/glob.h"
 #include "launcher/checkout/git/files.h"
 #include "launcher/checkout/git/index_file.h"
@@ -87,7 +88,7 @@ Result<void> Search::commits(const fs::path& git_folder, const fs::path& name) {
                             .from = git_folder,
                             .bytes = identity_of(*history)});
   found_.kept.push_back(
-      fmt::format("{} commits that are not upstream ({})", history->commits, history->tips.begin()->first));
+      fmt::format("{} not upstream ({})", base::counted(history->commits, "commit"), history->tips.begin()->first));
   return {};
 }
 
@@ -157,7 +158,8 @@ Result<void> Search::work_files(const checkout::Scene& scene, const fs::path& na
   if (code) return unreadable(scene.work_tree, code);
   const std::size_t count = found_.sources.size() - before;
   if (!example.empty())
-    found_.kept.push_back(fmt::format("{} files of the work tree that are not committed ({})", count, example));
+    found_.kept.push_back(
+        fmt::format("{} of the work tree, not committed ({})", base::counted(count, "file"), example));
   staged(scene, name, head);
   return {};
 }
@@ -169,7 +171,7 @@ Result<void> Search::repository(const fs::path& work_tree, const fs::path& name,
   if (nesting > nesting_max || kind_at(scene.git_folder) != Kind::kFolder) {
     const auto count = everything_below(work_tree, name / "files");
     if (!count) return base::fail(count.error());
-    if (*count > 0) found_.kept.push_back(fmt::format("{} files in {}", *count, work_tree.string()));
+    if (*count > 0) found_.kept.push_back(fmt::format("{} in {}", base::counted(*count, "file"), work_tree.string()));
     return {};
   }
   if (auto done = commits(scene.git_folder, name); !done) return done;
@@ -179,7 +181,7 @@ Result<void> Search::repository(const fs::path& work_tree, const fs::path& name,
 Result<void> Search::quarantine() {
   const auto count = everything_below(request_.private_folder / "quarantine", "quarantine");
   if (!count) return base::fail(count.error());
-  if (*count > 0) found_.kept.push_back(fmt::format("{} files in quarantine", *count));
+  if (*count > 0) found_.kept.push_back(fmt::format("{} in quarantine", base::counted(*count, "file")));
   return {};
 }
 
@@ -200,7 +202,7 @@ Result<void> Search::results(const Goes& goes) {
       if (example.empty() && found_.sources.size() > before) example = match;
     }
   }
-  if (count > 0) found_.kept.push_back(fmt::format("{} files of results ({})", count, example));
+  if (count > 0) found_.kept.push_back(fmt::format("{} of results ({})", base::counted(count, "file"), example));
   return {};
 }
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace pod {
 
 using Kind = GpuVerdict::Kind;
@@ -45,7 +47,8 @@ static std::vector<std::string> without_a_past(const std::vector<std::string>& u
   if (good.size() == usable.size() || static_cast<int>(good.size()) < std::max(1, need.least)) return usable;
   for (const std::string& uuid : usable) {
     if (std::ranges::find(good, uuid) != good.end()) continue;
-    verdict.troubles.push_back(fmt::format("{}: has failed {} times in this run", uuid, need.faults.at(uuid)));
+    verdict.troubles.push_back(
+        fmt::format("{}: has failed in {} of this run", uuid, base::counted(need.faults.at(uuid), "boot")));
   }
   return good;
 }
@@ -68,7 +71,7 @@ static GpuVerdict judge_answer(const GpuReport& report, const GpuNeed& need) {
   const std::string troubles = said_by(verdict.troubles);
   if (verdict.usable < need.least) {
     verdict.kind = Kind::kMissing;
-    verdict.text = fmt::format("{} of {} GPUs can be used{}", verdict.usable, need.wanted, troubles);
+    verdict.text = fmt::format("{} of {} can be used{}", verdict.usable, base::counted(need.wanted, "GPU"), troubles);
     return verdict;
   }
   verdict.kind = Kind::kReady;
@@ -87,12 +90,11 @@ GpuVerdict judge(const GpuReport& report, const GpuNeed& need) {
   switch (report.state) {
     case State::kNoProgram:
       verdict.kind = need.by_user ? Kind::kMissing : Kind::kUnchecked;
-      verdict.text = need.by_user
-                         ? fmt::format("{} GPUs are asked for, but nvidia-smi is not in this image", need.wanted)
-                         : fmt::format(
-                               "warning: the platform promises {} GPUs, but nvidia-smi is not in this image; "
-                               "not checked",
-                               need.wanted);
+      verdict.text =
+          need.by_user
+              ? fmt::format("{} asked for, but nvidia-smi is not in this image", base::counted(need.wanted, "GPU"))
+              : fmt::format("warning: the platform promises {}, but nvidia-smi is not in this image; not checked",
+                            base::counted(need.wanted, "GPU"));
       return verdict;
     case State::kHung:
       verdict.kind = Kind::kHung;

@@ -58,7 +58,7 @@ class CheckoutFilters : public testing::Test {
 
 TEST_F(CheckoutFilters, PointersAreToldAlsoWhereTheirAttributesLieDeep) {
   EXPECT_THAT(kinds_of(survey(Depth::kQuick)), ElementsAre("lfs-pointers"));
-  EXPECT_THAT(all_of(must_bring_up(world_.request())), HasSubstr("1 files are pointers of Git LFS, data/weights.bin"));
+  EXPECT_THAT(all_of(must_bring_up(world_.request())), HasSubstr("1 pointer of Git LFS, data/weights.bin"));
   bring_contents();
   EXPECT_THAT(kinds_of(survey(Depth::kQuick)), IsEmpty());
   EXPECT_THAT(all_of(must_bring_up(world_.request())), Not(HasSubstr("LFS")));

@@ -7,6 +7,7 @@
 
 #include "launcher/boot/ending/conclude.h"
 
+#include "base/text.h"
 #include "launcher/boot/ending/end_pod.h"
 #include "launcher/boot/keeper/say.h"
 #include "launcher/boot/notify.h"
@@ -139,8 +140,8 @@ Next Conclusion::end_pod(provider::Ending ending) {
 
 Next Conclusion::run() {
   const ledger::Memory& memory = boot_.journal.memory();
-  say("finished: run {} is done after {} attempts in {} boots; it will not be run again (a new --run is)", boot_.run,
-      memory.attempts, memory.boots);
+  say("finished: run {} is done after {} in {}; it will not be run again (a new --run is)", boot_.run,
+      base::counted(memory.attempts, "attempt"), base::counted(memory.boots, "boot"));
   if (const auto next = publish()) return *next;
   tell_done();
   if (boot_.waiter.stop_signal() != 0) return settle(boot_, boot_.journal.observe(policy::Preempted{}));

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "launcher/base/files.h"
 #include "launcher/base/helper.h"
 #include "launcher/boot/keeper/say.h"
@@ -62,8 +63,8 @@ policy::Decision begin_boot(Boot& boot) {
   const policy::Decision decision = boot.journal.observe(began, std::move(facts));
   say_if_clock_is_back(boot);
   look_at_clock(boot);
-  say_phase("decide", "run {}, boot {}, {} attempts so far: {}", boot.run, memory.boots, memory.attempts,
-            policy::name(decision));
+  say_phase("decide", "run {}, boot {}, {} so far: {}", boot.run, memory.boots,
+            base::counted(memory.attempts, "attempt"), policy::name(decision));
   return decision;
 }
 

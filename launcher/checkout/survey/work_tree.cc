@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "launcher/checkout/git/files.h"
 #include "launcher/checkout/git/filters.h"
@@ -198,14 +199,14 @@ void survey_work_tree(const Scene& scene, Findings& findings) {
     }
   }
   if (!state.pointers.empty()) {
-    findings.push_back(make_finding(
-        kLfsPointers, state.pointers.front(),
-        fmt::format("{} files are pointers of Git LFS: `git lfs pull` brings their contents.", state.pointers.size())));
+    findings.push_back(make_finding(kLfsPointers, state.pointers.front(),
+                                    fmt::format("{} of Git LFS: `git lfs pull` brings the contents.",
+                                                base::counted(state.pointers.size(), "pointer"))));
   }
   if (changed + deleted == 0 && !state.staged_changes) return;
-  findings.push_back(make_finding(
-      kLocalChanges, ".",
-      fmt::format("{} files changed, {} deleted{}.", changed, deleted, state.staged_changes ? ", some staged" : "")));
+  findings.push_back(make_finding(kLocalChanges, ".",
+                                  fmt::format("{} changed, {} deleted{}.", base::counted(changed, "file"), deleted,
+                                              state.staged_changes ? ", some staged" : "")));
 }
 
 }  // namespace checkout
