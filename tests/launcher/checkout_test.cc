@@ -110,6 +110,44 @@ std::string rescues(const World& world) {
   return world.git("for-each-ref --format='%(refname)' refs/podlaunch/rescue");
 }
 
+// Two caches beside the checkout; the branch's objects lie in the first one alone.
+class Borrowing : public testing::Test {
+ protected:
+  void SetUp() override {
+    World::must("git clone -q --bare " + world_.remote.string() + " " + cache().string() + " && git init -q --bare " +
+                other().string() + " && git clone -q --reference " + cache().string() + " file://" +
+                world_.remote.string() + " " + world_.path.string());
+    write_file(alternates(), cache().string() + "/objects\n" + other().string() + "/objects\n");
+  }
+  fs::path cache() const { return world_.root / "cache.git"; }
+  fs::path other() const { return world_.root / "other.git"; }
+  fs::path alternates() const { return world_.path / ".git/objects/info/alternates"; }
+
+  const World world_;
+};
+
+TEST_F(Borrowing, IsTold) {
+  const auto survey = checkout::survey(world_.path, Depth::kQuick);
+  ASSERT_TRUE(survey.has_value());
+  EXPECT_TRUE(survey->sound()) << to_json(*survey);
+  EXPECT_THAT(to_json(*survey), HasSubstr("Objects are borrowed from " + cache().string()));
+}
+
+TEST_F(Borrowing, FromAFolderThatIsGoneGoesOnUntilTheRemoteHasAnswered) {
+  fs::rename(cache(), world_.root / "away");
+  world_.go_offline();
+  EXPECT_FALSE(bring_up(world_.request()));
+  EXPECT_THAT(read_text(alternates()), HasSubstr(cache().string()));
+  fs::rename(world_.root / "away", cache());
+  must_bring_up(world_.request());
+  EXPECT_TRUE(world_.fsck_is_clean()) << world_.fsck();
+  fs::remove_all(cache());
+  world_.go_online();
+  EXPECT_EQ(must_bring_up(world_.request()).commit, world_.tip());
+  EXPECT_TRUE(world_.fsck_is_clean()) << world_.fsck();
+  EXPECT_EQ(read_text(alternates()), other().string() + "/objects\n");
+}
+
 // The same work, gone on with and set aside again and again.
 TEST(Rescues, OfOneLineOfWorkAreOneReference) {
   World world;

@@ -86,8 +86,9 @@ enum class FindingKind {
   kUnsupportedExtension,
   kPartialClone,
   kShallow,
-  kGrafts,      // commits have other parents than they name
-  kSplitIndex,  // most of the index lies in another file
+  kBorrowedObjects,  // by alternates
+  kGrafts,           // commits have other parents than they name
+  kSplitIndex,       // most of the index lies in another file
   // Against upstream
   kWrongBranch,
   kDiverged,

@@ -154,7 +154,18 @@ void survey_alternates(const Scene& scene, Findings& findings) {
   const auto folders = alternates_of(scene.git_folder);
   bool damaged = folders.empty();
   std::error_code error;
-  for (const fs::path& folder : folders) damaged = damaged || !fs::is_directory(folder, error);
+  for (const fs::path& folder : folders) {
+    if (!fs::is_directory(folder, error)) {
+      damaged = true;
+      continue;
+    }
+    const auto there = stat_of(folder);
+    const auto own = stat_of(scene.git_folder);
+    const bool elsewhere = there && own && there->st_dev != own->st_dev;
+    findings.push_back(make_finding(
+        kBorrowedObjects, where_of(scene, path),
+        fmt::format("Objects are borrowed from {}{}.", folder.string(), elsewhere ? ", on another disk" : "")));
+  }
   if (contents->find('\0') != std::string::npos) damaged = true;
   if (!damaged) return;
   findings.push_back(make_finding(kAlternatesDamaged, where_of(scene, path), "It names a folder that is not there."));

@@ -94,6 +94,23 @@ base::Result<bool> treat_grafts(Workshop& workshop, const fs::path& path) {
   return true;
 }
 
+// Lines of folders that are there stay.
+base::Result<bool> stop_borrowing(Workshop& workshop, const fs::path& path) {
+  if (workshop.remote_error) return false;  // the folder may come back before the remote does
+  std::string kept;
+  std::error_code error;
+  for (const fs::path& folder : alternates_of(workshop.scene.git_folder)) {
+    if (fs::is_directory(folder, error)) kept += folder.string() + "\n";
+  }
+  const std::string sentence = "Stopped borrowing objects from a folder that is gone.";
+  if (kept.empty()) return away(workshop, path, "it names a folder that is gone", sentence);
+  if (auto copied = workshop.keep_copy(path, "it names a folder that is gone"); !copied)
+    return base::fail(copied.error());
+  if (auto written = workshop.folder.write_durably(path, kept); !written) return base::fail(written.error());
+  workshop.did(sentence);
+  return true;
+}
+
 // Ours to remove where git writes only what lies elsewhere, too. Of a folder of objects, or of references that were
 // about to be packed, nobody knows that.
 base::Result<bool> treat_leftover(Workshop& workshop, const Finding& finding) {
@@ -163,8 +180,7 @@ base::Result<bool> treat_git_folder(Workshop& workshop, const Finding& finding) 
     case kGraftsDamaged:
       return treat_grafts(workshop, path);
     case kAlternatesDamaged:
-      return away(workshop, path, "it names a folder that is gone",
-                  "Stopped borrowing objects from a folder that is gone.");
+      return stop_borrowing(workshop, path);
     case kShallowDamaged:
       return treat_shallow(workshop);
     case kConfigDamaged:

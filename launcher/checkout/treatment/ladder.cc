@@ -35,7 +35,6 @@ int stage_of(FindingKind kind) {
     case kMultiPackIndexDamaged:
     case kPackCacheDamaged:
     case kLeftoverFile:
-    case kAlternatesDamaged:
       return 0;
     case kLooseObjectDamaged:
     case kPackIndexDamaged:
@@ -65,6 +64,8 @@ int stage_of(FindingKind kind) {
     case kFileZeroed:
     case kFileDamaged:
       return 10;
+    case kAlternatesDamaged:
+      return 11;  // the folder may come back, and what it has is not lost before all is here
     default:
       return kNoStage;
   }
