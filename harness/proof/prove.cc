@@ -4,8 +4,7 @@
 //                          longest path, whose boots and attempts are the bounds that the verdict prints. Attempts
 //                          that end within a minute make no progress, whatever they claim
 //   no false hold          once an attempt runs, an environment that only preempts, after progress and after a minute
-//   of
-//                          training, never brings a hold
+//                          of training, never brings a hold
 //   finished is final      no turn after a recorded finish starts work or forgets it
 //   a release leads on     out of a hold, `resume` always and any other release when granted, an attempt may begin
 //   a hold lasts           nothing but a release, or its obstacle going, ends it: not a restart

@@ -22,9 +22,8 @@ static bool asks_to_stop(int signal) {
   return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT || signal == SIGHUP;
 }
 
-// The sender of a signal is 0 when it is outside our PID namespace: the platform. A sender inside it that has gone
-// since
-// (`kill 1` ends at once) was started by us, one way or another, where we are the first process.
+// The sender of a signal is 0 when it is outside our PID namespace: the platform. Where we are the first process, a
+// sender inside it that has gone since (`kill 1` ends at once) was started by us, one way or another.
 static bool is_below_us(pid_t sender) {
   constexpr int kDepthMax = 100;
   const pid_t us = ::getpid();
