@@ -91,6 +91,9 @@ class BringUp {
       moved = move_on();
     }
     if (!moved) return base::fail(moved.error());
+    if (outcome_.cloned || outcome_.updated) {
+      if (auto cleared = remove_left_locks(); !cleared) return base::fail(cleared.error());
+    }
     if (with_update_ && can_write_) bring_in_submodules(workshop_, request_);
     // Where there may be new ones; a quick boot does not pay for it.
     if (can_write_ && (workshop_.scene.deep() || !workshop_.rescued.empty())) {
@@ -103,6 +106,17 @@ class BringUp {
   base::Result<void> move_on() {
     if (auto moved = finish_interrupted_move(workshop_); !moved) return base::fail(moved.error());
     return with_update_ && !outcome_.cloned ? bring_up_to_date() : base::Result<void>();
+  }
+
+  // libgit2 passes over a lock of its own that it could not remove. git would refuse to work here until the next boot.
+  base::Result<void> remove_left_locks() {
+    Findings locks;
+    survey_locks(workshop_.scene, locks);
+    for (const Finding& lock : locks) {
+      if (lock.kind != kStaleLock) continue;
+      if (auto removed = treat_git_folder(workshop_, lock); !removed) return base::fail(removed.error());
+    }
+    return {};
   }
 
   static Scene scene_for(const Request& request) {
