@@ -299,6 +299,26 @@ class Mover {
     return sync_file_system(workshop_.scene.work_tree);
   }
 
+  // git looks at whole seconds. An edit in the second in which the old index was written shows for as long as the index
+  // is no newer than that; in the new one the file is given a size of 0, which makes git read it.
+  int keep_edits_visible() {
+    const auto old = stat_of(workshop_.in_git("index"));
+    std::vector<git_index_entry> hidden;
+    for (std::size_t i = 0; old && i < git_index_entrycount(index_.get()); ++i) {
+      const git_index_entry* entry = git_index_get_byindex(index_.get(), i);
+      if (entry->mtime.seconds < old->st_mtim.tv_sec) continue;
+      const auto file = stat_of(workshop_.scene.work_tree / entry->path);
+      const bool same_second = file && file->st_mtim.tv_sec == entry->mtime.seconds;
+      if (same_second && file->st_mtim.tv_nsec != static_cast<long>(entry->mtime.nanoseconds)) hidden.push_back(*entry);
+    }
+    int code = 0;
+    for (git_index_entry& entry : hidden) {
+      entry.file_size = 0;
+      if (code == 0) code = git_index_add(index_.get(), &entry);
+    }
+    return code;
+  }
+
   base::Result<void> update_index() {
     int code = 0;
     for (const Change& change : changes_) {
@@ -324,6 +344,7 @@ class Mover {
       }
       if (code == 0) code = git_index_add(index_.get(), &entry);
     }
+    if (code == 0) code = keep_edits_visible();
     git_oid tree;
     // Makes the index remember its trees; with conflicts in it there are none to remember.
     if (code == 0 && git_index_has_conflicts(index_.get()) == 0) (void)git_index_write_tree(&tree, index_.get());

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
+#include <thread>
 
 #include "checkout_world.h"
 
@@ -58,6 +61,32 @@ TEST(Checkout, FollowsUpstreamAndKeepsEditsThatDoNotCollide) {
   EXPECT_EQ(read_text(world.path / "notes.txt"), "mine too\n");
   EXPECT_EQ(world.git("status --porcelain"), " M train.py\n?? notes.txt\n");
   EXPECT_TRUE(world.fsck_is_clean());
+}
+
+// git compares whole seconds, and takes a file for unchanged whose index was written in a later one.
+TEST(Checkout, EditInTheSecondOfTheCheckoutStaysVisibleThroughAnUpdate) {
+  const auto second_of = [](const fs::path& path) {
+    return std::chrono::floor<std::chrono::seconds>(fs::last_write_time(path));
+  };
+  std::optional<World> world;
+  bool in_one_second = false;
+  for (int tries = 0; tries < 20 && !in_one_second; ++tries) {
+    world.emplace();
+    must_bring_up(world->request());
+    const fs::path file = world->path / "train.py";
+    const fs::path index = world->path / ".git/index";
+    const auto checked_out = second_of(file);
+    // As where the file is one of many.
+    fs::last_write_time(index, fs::last_write_time(file) + std::chrono::milliseconds(10));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    write_file(file, "print('mine')\n");
+    in_one_second = second_of(file) == checked_out && second_of(index) == checked_out;
+  }
+  ASSERT_TRUE(in_one_second);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  world->commit_upstream("README.md", "# newer\n", "fourth");
+  EXPECT_TRUE(must_bring_up(world->request()).updated);
+  EXPECT_EQ(world->git("status --porcelain"), " M train.py\n");
 }
 
 TEST(Checkout, StaysWhereLocalEditsCollide) {

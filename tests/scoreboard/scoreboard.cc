@@ -176,8 +176,13 @@ int play_all(const std::string& program, const Options& options) {
 int main(int count, char** words) {
   testing::InitGoogleTest(&count, words);
   scoreboard::Options options;
-  for (int i = 1; i + 1 < count; i += 2) {
+  for (int i = 1; i < count; i += 2) {
     const std::string word = words[i];
+    const bool known = word == "--every" || word == "--jobs" || word == "--worker";
+    if (!known || i + 1 == count) {
+      std::cerr << "usage: scoreboard [--every N] [--jobs N]: every N-th damage of the catalogue, N side by side\n";
+      return 3;
+    }
     const std::string value = words[i + 1];
     if (word == "--every") options.every = std::stoul(value);
     if (word == "--jobs") options.jobs = std::stoul(value);
