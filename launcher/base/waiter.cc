@@ -28,10 +28,11 @@ static bool is_below_us(pid_t sender) {
   constexpr int kDepthMax = 100;
   const pid_t us = ::getpid();
   if (sender == 0 || sender == us) return false;
-  if (us == 1 && ::kill(sender, 0) != 0 && errno == ESRCH) return true;
-  for (int depth = 0; sender > 1 && depth < kDepthMax; ++depth) {
-    sender = parent_of(sender);
-    if (sender == us) return true;
+  for (int depth = 0; depth < kDepthMax; ++depth) {
+    const pid_t parent = parent_of(sender);
+    if (parent == us) return true;
+    if (parent <= 1) return us == 1 && ::kill(sender, 0) != 0 && errno == ESRCH;
+    sender = parent;
   }
   return false;
 }
