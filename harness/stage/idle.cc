@@ -2,12 +2,9 @@
 //
 // No syscall tells whether a tree of processes has come to rest. A look at /proc does for one thread at one moment, but
 // a sequential look at many is not atomic: two processes that hand a token to and fro over a pipe can each be asleep at
-// the moment they are looked at. Between two looks, though, a thread that ran at all has changed how long and how often
-// it has run (/proc/PID/schedstat). So the world rests when two looks in a row find every thread asleep with the same
-// counts, and neither the kernel nor a pipe has anything pending afterwards.
-//
-// A thread's state, too, changes only by its running or by its being woken, and one that has been woken is on the
-// processor's queue. So the state is read (/proc/PID/stat, which is dear) only where the counts have changed.
+// the moment they are looked at. Between two looks, though, a thread that ran at all has changed its count of context
+// switches. So the world rests when two looks in a row find every thread asleep with the same counts, and neither the
+// kernel nor a pipe has anything pending afterwards.
 //
 // Asleep means state S, and off the processor's queue: a thread that is preempted after it has declared itself asleep,
 // but before it has looked whether there is anything to wait for, shows S and goes on by itself. /proc tells such a
@@ -34,8 +31,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <span>
-#include <string_view>
 
 #include "harness/stage/stage.h"
 
@@ -106,54 +101,39 @@ bool Stage::scan(bool& changed) {
   return true;
 }
 
-// The contents of a file of the thread's folder in /proc, which stays open. Empty when the thread has gone.
-static std::string_view look_into(base::UniqueFd& file, pid_t id, std::string_view name, std::span<char> buffer) {
-  if (!file.valid()) file.reset(::open(fmt::format("/proc/{}/{}", id, name).c_str(), O_RDONLY | O_CLOEXEC));
-  const ssize_t size = file.valid() ? ::pread(file.get(), buffer.data(), buffer.size(), 0) : 0;
-  return {buffer.data(), size > 0 ? static_cast<std::size_t>(size) : 0};
-}
-
-// Which file of a thread tells how often it has run. A kernel without accounting shows zeros in the cheap one.
-static std::string_view file_of_runs() {
-  static const bool accounted = [] {
-    base::UniqueFd file;
-    std::array<char, 128> buffer;
-    const std::string_view own = look_into(file, ::getpid(), "schedstat", buffer);
-    return !own.empty() && !own.ends_with(" 0\n");
-  }();
-  return accounted ? "schedstat" : "status";
-}
-
 static bool off_the_queue(Thread& thread) {
-  std::array<char, 256> buffer;
-  const std::string_view call = look_into(thread.syscall_file, thread.id, "syscall", buffer);
-  return !call.empty() && !call.starts_with("running");
-}
-
-static char state_of(pid_t id) {
-  std::array<char, 512> buffer;
-  base::UniqueFd file;
-  const std::string_view stat = look_into(file, id, "stat", buffer);
-  const auto name_end = stat.rfind(')');
-  return name_end != std::string_view::npos && name_end + 2 < stat.size() ? stat[name_end + 2] : '?';
+  if (!thread.syscall_file.valid()) {
+    thread.syscall_file.reset(::open(fmt::format("/proc/{}/syscall", thread.id).c_str(), O_RDONLY | O_CLOEXEC));
+  }
+  std::array<char, 256> buffer{};
+  const ssize_t size = ::pread(thread.syscall_file.get(), buffer.data(), buffer.size() - 1, 0);
+  return size > 0 && !std::string_view(buffer.data()).starts_with("running");
 }
 
 bool Stage::look_at(Thread& thread, bool& changed) {
   if (thread.held && thread.waits_for_disk.empty()) return true;
   if (thread.stopped && !thread.held) return false;
-  std::array<char, 4096> buffer;
-  const std::string_view runs = look_into(thread.runs_file, thread.id, file_of_runs(), buffer);
-  if (runs.empty()) return false;
-  if (runs != thread.last_look) {
-    changed = true;
-    thread.last_look = runs;
-    thread.last_state = state_of(thread.id);
+  if (!thread.status_file.valid()) {
+    thread.status_file.reset(::open(fmt::format("/proc/{}/status", thread.id).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!thread.status_file.valid()) return false;
   }
-  if (thread.last_state == 'Z' || thread.last_state == 'X') return !thread.held;
-  if (!off_the_queue(thread)) return false;
-  if (thread.held) return thread.last_state == 't';  // else it has been killed, and is on its way
-  switch (thread.last_state) {
+  std::array<char, 4096> buffer{};
+  const ssize_t size = ::pread(thread.status_file.get(), buffer.data(), buffer.size() - 1, 0);
+  if (size <= 0) return false;
+  const char* state = std::strstr(buffer.data(), "\nState:\t");
+  const char* switches = std::strstr(buffer.data(), "\nvoluntary_ctxt_switches:");
+  if (state == nullptr || switches == nullptr) return false;
+  std::string look = state[8] + std::string(switches);
+  if (look != thread.last_look) {
+    changed = true;
+    thread.last_look = std::move(look);
+  }
+  if (thread.held) return state[8] == 't';  // else it has been killed, and is on its way
+  switch (state[8]) {
     case 'S':
+      return off_the_queue(thread);
+    case 'Z':
+    case 'X':
       return true;
     case 'D':
       return thread.waits_for_vfork;

@@ -77,10 +77,8 @@ struct Thread {
   std::optional<TimerId> socket_deadline;  // of a blocked call on a socket with a timeout
   std::string socket_wait;                 // the look at which that deadline was set: another look, another wait
   bool socket_expired = false;
-  // What /proc said at the last look for idleness: how long and how often it has run, and, as of then, its state.
-  std::string last_look;
-  char last_state = '?';
-  base::UniqueFd runs_file;
+  std::string last_look;  // what /proc said at the last look for idleness
+  base::UniqueFd status_file;
   base::UniqueFd syscall_file;
 };
 
